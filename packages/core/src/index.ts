@@ -1,0 +1,31 @@
+export * from "./driver.js";
+export { ERROR_CODES, FastpacaError, type ErrorCode, type ErrorDetails } from "./errors.js";
+export type { MessageInput, PartInput } from "./semantics/message.js";
+export type { Policy, PolicyInput } from "./semantics/policy.js";
+export { approx, approxTokens, estimatorFrom, type Estimator } from "./semantics/tokens.js";
+export type { Segment } from "./semantics/window.js";
+export type {
+  AppendInput,
+  CompactInput,
+  ContextInput,
+  ListInput,
+  PatchMetadataInput,
+  PutContextInput,
+  PutConversationInput,
+  RemoveInput,
+  ReplayInput,
+  TailInput,
+} from "./store/check.js";
+export type { Document } from "./store/document.js";
+export type { AppendResult, Contexts, Conversations, PutResult, VersionResult } from "./store/operations.js";
+export type {
+  ContextRecord,
+  ConversationRecord,
+  ListRecord,
+  MessageRecord,
+  ReplayRecord,
+  TailRecord,
+  WindowMessageRecord,
+  WindowRecord,
+} from "./store/records.js";
+export { createStore, type Store, type StoreOptions } from "./store/store.js";

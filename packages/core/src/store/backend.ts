@@ -1,0 +1,109 @@
+import {
+  DriverUnavailableError,
+  type Driver,
+  type Head,
+  type KeyRecord,
+  type ListPage,
+  type ListQuery,
+  type Mark,
+  type StoredMessage,
+} from "../driver.js";
+import { FastpacaError } from "../errors.js";
+import { DeadlineError, withDeadline } from "./deadline.js";
+
+/** Longest that one read of the driver may take, in milliseconds. */
+const READ_DEADLINE = 10_000;
+/** Messages asked for in one call of the driver. */
+const PAGE = 1000;
+/** Calls of {@link Driver.heads} that may run at the same time. */
+const HEAD_CALLS = 4;
+
+interface HeadWaiter {
+  resolve(head: Head | undefined): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * The reading half of the driver as the store uses it: every call has a deadline, failures have the store's codes,
+ * and heads asked for at the same time travel together.
+ */
+export class Backend {
+  readonly #driver: Driver;
+  #wanted = new Map<string, HeadWaiter[]>();
+  #running = 0;
+  #scheduled = false;
+
+  constructor(driver: Driver) {
+    this.#driver = driver;
+  }
+
+  /** The latest head: never older than the call. A call of the driver that already runs is not joined. */
+  head(id: string): Promise<Head | undefined> {
+    return new Promise((resolve, reject) => {
+      const waiters = this.#wanted.get(id);
+      if (waiters === undefined) this.#wanted.set(id, [{ resolve, reject }]);
+      else waiters.push({ resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Ascending, at most a page's worth; fewer than asked for when messages were pruned. */
+  async messages(id: string, from: number, to: number): Promise<StoredMessage[]> {
+    return this.#read("messages", this.#driver.messages(id, from, Math.min(to, from + PAGE - 1)));
+  }
+
+  marks(id: string, after: number, limit: number): Promise<Mark[]> {
+    return this.#read("marks", this.#driver.marks(id, after, limit));
+  }
+
+  keys(id: string, keys: readonly string[]): Promise<KeyRecord[]> {
+    return this.#read("keys", this.#driver.keys(id, keys));
+  }
+
+  list(query: ListQuery): Promise<ListPage> {
+    return this.#read("list", this.#driver.list(query));
+  }
+
+  async #read<T>(what: string, call: Promise<T>): Promise<T> {
+    try {
+      return await withDeadline(call, READ_DEADLINE, what);
+    } catch (cause) {
+      throw asStoreError(cause);
+    }
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#running >= HEAD_CALLS || this.#wanted.size === 0) return;
+    this.#scheduled = true;
+    // Requests that arrived in the same turn of the event loop share a call.
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#readHeads();
+    });
+  }
+
+  async #readHeads(): Promise<void> {
+    const ids = [...this.#wanted.keys()].slice(0, this.#driver.limits.maxBatch);
+    const waiting = ids.map((id) => this.#wanted.get(id) ?? []);
+    for (const id of ids) this.#wanted.delete(id);
+    this.#running += 1;
+    try {
+      const heads = await this.#read("heads", this.#driver.heads(ids));
+      for (const [index, waiters] of waiting.entries()) for (const waiter of waiters) waiter.resolve(heads[index]);
+    } catch (error) {
+      for (const waiters of waiting) for (const waiter of waiters) waiter.reject(error);
+    } finally {
+      this.#running -= 1;
+      this.#schedule();
+    }
+  }
+}
+
+/** A failure of the driver, with the code that callers are told. */
+export function asStoreError(cause: unknown): FastpacaError {
+  if (cause instanceof FastpacaError) return cause;
+  if (cause instanceof DriverUnavailableError || cause instanceof DeadlineError) {
+    return new FastpacaError("unavailable", `the database cannot be reached: ${cause.message}`, { cause });
+  }
+  return new FastpacaError("internal", "the driver failed", { cause });
+}

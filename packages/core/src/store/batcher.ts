@@ -1,0 +1,119 @@
+import { DriverUnavailableError, type Commit, type CommitOutcome, type Driver } from "../driver.js";
+import { DeadlineError, withDeadline } from "./deadline.js";
+
+/** Calls of {@link Driver.commit} at the same time: one is prepared by the database while another one is synced. */
+const CALLS = 2;
+/** Longest that one call may take, in milliseconds; after that its outcome is unknown. */
+const CALL_DEADLINE = 10_000;
+/** Calls that were given up and have not returned. At this many, nothing more is handed to the driver. */
+const MAX_ABANDONED = 8;
+/** Bytes of commits in one call. */
+const MAX_CALL_BYTES = 16 * 1024 * 1024;
+
+interface Lane {
+  waiting: Waiting[];
+  running: number;
+  readonly calls: number;
+}
+
+interface Waiting {
+  readonly commit: Commit;
+  readonly bytes: number;
+  settle(outcome: Promise<CommitOutcome> | CommitOutcome): void;
+}
+
+/**
+ * Folds the commits of all conversations into few calls of the driver: while some are running, everything that
+ * arrives waits for the next one. Second tries go separately, with a call of their own kept free for them, so that a
+ * contended conversation does not hold up the others.
+ */
+export class Batcher {
+  readonly #driver: Driver;
+  readonly #first: Lane = { waiting: [], running: 0, calls: CALLS };
+  readonly #again: Lane = { waiting: [], running: 0, calls: 1 };
+  #abandoned = 0;
+  #scheduled: NodeJS.Immediate | undefined;
+
+  readonly #report: (error: unknown) => void;
+
+  /** @param report is told of failures that callers are not: all they learn is that the outcome is unknown */
+  constructor(driver: Driver, report: (error: unknown) => void) {
+    this.#driver = driver;
+    this.#report = report;
+  }
+
+  /**
+   * Hands a commit to the driver, together with all that is submitted in the same turn of the event loop.
+   * @param bytes the size of the commit, at most
+   * @param again for a second try
+   * @returns the outcome; rejects when certainly nothing was applied
+   */
+  submit(commit: Commit, bytes: number, again: boolean): Promise<CommitOutcome> {
+    return new Promise((settle) => {
+      (again ? this.#again : this.#first).waiting.push({ commit, bytes, settle });
+      this.#scheduled ??= setImmediate(() => this.flush());
+    });
+  }
+
+  /** Starts what may start, without waiting for the turn's end. */
+  flush(): void {
+    clearImmediate(this.#scheduled);
+    this.#scheduled = undefined;
+    this.#start(this.#first);
+    this.#start(this.#again);
+  }
+
+  #start(lane: Lane): void {
+    while (lane.waiting.length > 0 && lane.running < lane.calls && this.#abandoned < MAX_ABANDONED) {
+      void this.#call(lane, this.#take(lane));
+    }
+  }
+
+  #take(lane: Lane): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { bytes: size } of lane.waiting) {
+      if (count > 0 && (count === this.#driver.limits.maxBatch || bytes + size > MAX_CALL_BYTES)) break;
+      bytes += size;
+      count += 1;
+    }
+    return lane.waiting.splice(0, count);
+  }
+
+  async #call(lane: Lane, batch: readonly Waiting[]): Promise<void> {
+    lane.running += 1;
+    try {
+      const outcomes = await this.#commit(batch.map(({ commit }) => commit));
+      for (const [index, { settle }] of batch.entries()) settle(outcomes[index] ?? { status: "unknown" });
+    } catch (error) {
+      if (error instanceof DriverUnavailableError) {
+        for (const { settle } of batch) settle(Promise.reject(error));
+      } else {
+        this.#report(error);
+        for (const { settle } of batch) settle({ status: "unknown" });
+      }
+    } finally {
+      lane.running -= 1;
+      this.#start(lane);
+    }
+  }
+
+  async #commit(commits: readonly Commit[]): Promise<CommitOutcome[]> {
+    const call = this.#driver.commit(commits);
+    try {
+      return await withDeadline(call, CALL_DEADLINE, "commit");
+    } catch (error) {
+      if (error instanceof DeadlineError) this.#abandon(call);
+      throw error;
+    }
+  }
+
+  #abandon(call: Promise<unknown>): void {
+    this.#abandoned += 1;
+    const returned = (): void => {
+      this.#abandoned -= 1;
+      this.flush();
+    };
+    call.then(returned, returned);
+  }
+}

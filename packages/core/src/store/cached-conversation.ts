@@ -1,0 +1,164 @@
+import type { Head, StoredMessage } from "../driver.js";
+import { decodeHead, type Conversation } from "../semantics/conversation.js";
+import type { IndexNeeds } from "../semantics/fold.js";
+import { replacementIn, shapeOfBody } from "../semantics/message.js";
+import type { Summary } from "../semantics/window.js";
+import { CommittedIndex } from "../semantics/window-index.js";
+import type { Backend } from "./backend.js";
+import { CachedMessage, RecentMessages } from "./recent-messages.js";
+
+/** Newest messages whose bodies are kept although no window holds them: what tails and streams ask for. */
+const KEPT_BEHIND = 256;
+/** Longest rendered context that is kept, in characters. */
+const KEPT_CONTEXT = 1024 * 1024;
+
+/** Messages are gone that were there when the head was read: read it again. */
+export class PrunedError extends Error {
+  override readonly name = "PrunedError";
+}
+
+/**
+ * What the store remembers of one conversation: its head, the index of its window, and its newest messages. All but
+ * the head is a copy of the log, which never changes, so it stays right whatever head of the same life is adopted.
+ */
+export class CachedConversation {
+  readonly id: string;
+  readonly #backend: Backend;
+  readonly #recent = new RecentMessages();
+  #revision = 0;
+  #conversation: Conversation | undefined;
+  #index: CommittedIndex | undefined;
+  #summary: { readonly version: number; readonly text: string } | undefined;
+  #contextText: { readonly revision: number; readonly text: string } | undefined;
+  /** What was loaded for an earlier life must not be kept for the present one. */
+  #life = 0;
+
+  constructor(id: string, backend: Backend) {
+    this.id = id;
+    this.#backend = backend;
+  }
+
+  /** 0 where the conversation never existed. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get conversation(): Conversation | undefined {
+    return this.#conversation;
+  }
+
+  /** Bytes of memory, roughly. */
+  get bytes(): number {
+    const index = this.#index;
+    const entries = index === undefined ? 0 : (index.last - index.first + 1) * (index.shaped ? 200 : 40);
+    const text = (this.#summary?.text.length ?? 0) + (this.#contextText?.text.length ?? 0);
+    return 2048 + this.#recent.bytes + entries + 2 * text;
+  }
+
+  /** Takes over a head that was read, or that won against a commit, unless a newer one is known already. */
+  adopt(head: Head | undefined): void {
+    if (head !== undefined && head.revision > this.#revision) this.#advance(head.revision, decodeHead(head));
+  }
+
+  /** Takes over what a commit made of the conversation. */
+  land(revision: number, conversation: Conversation, messages: readonly StoredMessage[]): void {
+    if (revision <= this.#revision) return;
+    this.#advance(revision, conversation);
+    this.#recent.append(messages);
+    const liveFrom = conversation.window?.liveFrom ?? Infinity;
+    this.#recent.trim(Math.min(liveFrom, conversation.lastSeq - KEPT_BEHIND + 1));
+    this.#index?.forget(liveFrom);
+  }
+
+  /**
+   * The index that `needs` asks for, up to the present last seq; loads what is missing.
+   * @throws PrunedError
+   */
+  async index(needs: IndexNeeds): Promise<CommittedIndex> {
+    const lastSeq = this.#conversation?.lastSeq ?? 0;
+    const life = this.#life;
+    let index = this.#index;
+    if (index === undefined || index.first > needs.from || (needs.shaped && !index.shaped)) {
+      index = new CommittedIndex(needs.from, needs.shaped);
+    }
+    while (index.last < lastSeq) {
+      const from = index.last + 1;
+      const page = await this.#page(from, lastSeq);
+      // Somebody else extended the same index meanwhile.
+      if (index.last !== from - 1) continue;
+      for (const { tokens, body } of page) {
+        index.push({ tokens, shape: index.shaped ? shapeOfBody(body) : undefined });
+      }
+    }
+    if (life !== this.#life) throw new PrunedError(`${this.id} was purged while it was read`);
+    this.#index = index;
+    return index;
+  }
+
+  /**
+   * The messages `from` to `to`, all of them.
+   * @throws PrunedError
+   */
+  async messages(from: number, to: number): Promise<readonly CachedMessage[]> {
+    if (to < from) return [];
+    const cached = this.#recent.range(from, to);
+    if (cached !== undefined) return cached;
+    const life = this.#life;
+    const newest = to === this.#conversation?.lastSeq;
+    const { first } = this.#recent;
+    const end = first !== undefined && first > from && first <= to ? first - 1 : to;
+    const loaded: CachedMessage[] = [];
+    for (let next = from; next <= end; next = from + loaded.length) {
+      for (const stored of await this.#page(next, end)) loaded.push(new CachedMessage(stored));
+    }
+    if (life !== this.#life) throw new PrunedError(`${this.id} was purged while it was read`);
+    if (end < to || newest) this.#recent.prepend(loaded);
+    return end < to ? [...loaded, ...(await this.messages(end + 1, to))] : loaded;
+  }
+
+  /**
+   * The replacement messages of a summary, as comma-separated JSON texts.
+   * @throws PrunedError
+   */
+  async summaryText({ version }: Summary): Promise<string> {
+    if (this.#summary?.version === version) return this.#summary.text;
+    const life = this.#life;
+    const [mark] = await this.#backend.marks(this.id, version - 1, 1);
+    if (life !== this.#life || mark?.version !== version || mark.kind !== "compaction") {
+      throw new PrunedError(`${this.id} has no compaction at version ${version}`);
+    }
+    const text = replacementIn(mark.body);
+    this.#summary = { version, text };
+    return text;
+  }
+
+  /** The whole context as last rendered, if that was at the present revision. */
+  get contextText(): string | undefined {
+    return this.#contextText?.revision === this.#revision ? this.#contextText.text : undefined;
+  }
+
+  keepContextText(revision: number, text: string): void {
+    if (text.length <= KEPT_CONTEXT) this.#contextText = { revision, text };
+  }
+
+  #advance(revision: number, conversation: Conversation): void {
+    if (conversation.life !== this.#life || conversation.purged) {
+      this.#life = conversation.purged ? 0 : conversation.life;
+      this.#index = undefined;
+      this.#recent.clear();
+      this.#summary = undefined;
+      this.#contextText = undefined;
+    }
+    this.#revision = revision;
+    this.#conversation = conversation;
+  }
+
+  /** Messages from `from` on, at least one, at most up to `to`. */
+  async #page(from: number, to: number): Promise<readonly StoredMessage[]> {
+    const cached = this.#recent.range(from, to);
+    if (cached !== undefined) return cached.map(({ stored }) => stored);
+    const messages = await this.#backend.messages(this.id, from, to);
+    if (messages[0]?.seq !== from) throw new PrunedError(`${this.id} has no message ${from}`);
+    return messages;
+  }
+}

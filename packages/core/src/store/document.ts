@@ -1,0 +1,20 @@
+/**
+ * An answer as JSON text, ready to be sent. Stored messages and metadata are JSON text already, so reading them is
+ * joining strings; whoever wants the value parses it by asking for it.
+ */
+export class Document<T> {
+  readonly text: string;
+  /** Number of commits of the conversation when this was read; with the id, it identifies the content. */
+  readonly revision: number;
+
+  constructor(text: string, revision: number) {
+    this.text = text;
+    this.revision = revision;
+  }
+
+  /** The parsed text: a new value each time. */
+  get value(): T {
+    // The text was rendered to be a T by whoever made this document.
+    return JSON.parse(this.text) as T;
+  }
+}
