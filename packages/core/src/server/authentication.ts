@@ -1,0 +1,32 @@
+import { hash, timingSafeEqual } from "node:crypto";
+import type { FastifyRequest } from "fastify";
+import { FastpacaError } from "../errors.js";
+
+/**
+ * A check of the `Authorization: Bearer` header against any of the keys, in a time that does not depend on them.
+ * Health stays open.
+ */
+export function authentication(apiKeys: readonly string[]): (request: FastifyRequest) => Promise<void> {
+  const expected = apiKeys.map(digest);
+  return async (request) => {
+    if (request.url.startsWith("/health/")) return;
+    const token = bearerToken(request);
+    const presented = digest(token ?? "");
+    let matches = 0;
+    for (const key of expected) matches += timingSafeEqual(key, presented) ? 1 : 0;
+    if (token === undefined || matches === 0) {
+      throw new FastpacaError("unauthorized", "a valid API key is required: Authorization: Bearer KEY", {
+        field: "authorization",
+      });
+    }
+  };
+}
+
+export function bearerToken({ headers }: FastifyRequest): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(headers.authorization ?? "")?.[1];
+}
+
+// Digests have one length, whatever the keys' lengths are.
+function digest(text: string): Buffer {
+  return hash("sha256", text, "buffer");
+}

@@ -1,0 +1,52 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { FastpacaError, type ErrorCode } from "../errors.js";
+
+export const JSON_TYPE = "application/json; charset=utf-8";
+/** When to come back after `unavailable`, in seconds. */
+const RETRY_AFTER = 1;
+
+/** The body of every answer that is not a success. */
+export function errorBody(error: FastpacaError): string {
+  const { code, message, field, version } = error;
+  return JSON.stringify({ error: code, message, field, version });
+}
+
+export function sendError(error: FastpacaError, reply: FastifyReply): FastifyReply {
+  if (error.status === 503) void reply.header("retry-after", RETRY_AFTER);
+  return reply.code(error.status).header("content-type", JSON_TYPE).send(errorBody(error));
+}
+
+/** Answers whatever went wrong in a route, a hook or in the framework itself. */
+export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const told = asFastpacaError(error);
+  if (told.code === "internal") request.log.error({ err: error }, "request failed");
+  else if (told.status === 503) request.log.warn({ err: error }, "request refused");
+  return sendError(told, reply);
+}
+
+const CODES: Readonly<Record<number, ErrorCode>> = {
+  400: "invalid_request",
+  401: "unauthorized",
+  404: "not_found",
+  413: "payload_too_large",
+  415: "unsupported_media_type",
+  429: "rate_limited",
+  503: "unavailable",
+};
+
+/** Which part of the request an error of the framework is about. */
+const FIELDS: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: "id",
+  FST_ERR_CTP_BODY_TOO_LARGE: "body",
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: "content-length",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "content-type",
+};
+
+function asFastpacaError(error: unknown): FastpacaError {
+  if (error instanceof FastpacaError) return error;
+  const { statusCode = 500, code: cause = "", message = "" } = error as Partial<FastifyError>;
+  const code = CODES[statusCode] ?? (statusCode < 500 ? "invalid_request" : "internal");
+  const field = FIELDS[cause];
+  const text = code === "internal" ? "the server failed" : message;
+  return new FastpacaError(code, text, { cause: error, ...(field !== undefined && { field }) });
+}

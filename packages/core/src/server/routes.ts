@@ -1,0 +1,313 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { FastpacaError } from "../errors.js";
+import * as schemas from "../schemas.js";
+import type { Document } from "../store/document.js";
+import type { Contexts, Conversations } from "../store/operations.js";
+import type { Store } from "../store/store.js";
+import { JSON_TYPE } from "./errors.js";
+import { readQuery } from "./query.js";
+import * as answers from "./response-schemas.js";
+
+interface IdRequest {
+  Params: { id: string };
+}
+
+/** The product's own routes. Each one reads its request, calls the store, and renders what it answers. */
+export function registerRoutes(app: FastifyInstance, store: Store): void {
+  registerLog(app, "/v1/conversations", store.conversations, answers.conversationSchema);
+  registerLog(app, "/v1/contexts", store.contexts, answers.contextRecordSchema);
+  registerConversations(app, store.conversations);
+  registerContexts(app, store.contexts);
+}
+
+/** What contexts and conversations have in common. */
+function registerLog(
+  app: FastifyInstance,
+  prefix: string,
+  log: Conversations | Contexts,
+  recordSchema: object,
+): void {
+  const tags = [prefix.slice("/v1/".length)];
+
+  app.get<IdRequest>(
+    `${prefix}/:id`,
+    { schema: { tags, summary: "Read the record", params, response: answer(200, recordSchema) } },
+    async (request, reply) => sendDocument(await log.get(request.params.id), request, reply),
+  );
+
+  app.delete<IdRequest>(
+    `${prefix}/:id`,
+    {
+      schema: {
+        tags,
+        summary: "Tombstone: no more writes; with purge, erase",
+        params,
+        querystring: schemas.removeSchema,
+        response: answer(204, { type: "null" }),
+      },
+    },
+    async (request, reply) => {
+      refuseBody(request);
+      // The store checks what was read, here and below.
+      await log.remove(request.params.id, readQuery(request.query, schemas.removeSchema));
+      return reply.code(204).send();
+    },
+  );
+
+  app.patch<IdRequest>(
+    `${prefix}/:id/metadata`,
+    {
+      schema: {
+        tags,
+        summary: "Change metadata by a JSON merge patch",
+        params,
+        body: schemas.patchMetadataSchema,
+        response: answer(200, recordSchema),
+      },
+    },
+    async (request, reply) => {
+      refuseQuery(request);
+      return sendDocument(await log.patchMetadata(request.params.id, bodyOf(request)), request, reply);
+    },
+  );
+
+  app.post<IdRequest>(
+    `${prefix}/:id/messages`,
+    {
+      schema: {
+        tags,
+        summary: "Append messages",
+        params,
+        headers: idempotencyHeader,
+        body: schemas.appendSchema,
+        response: answer(201, answers.appendedSchema),
+      },
+    },
+    async (request, reply) => {
+      refuseQuery(request);
+      const result = await log.append(request.params.id, withKey(request));
+      return sendJson(JSON.stringify(result), 201, reply);
+    },
+  );
+
+  app.get<IdRequest>(
+    `${prefix}/:id/messages`,
+    {
+      schema: {
+        tags,
+        summary: "Read messages by position, oldest first",
+        params,
+        querystring: schemas.replaySchema,
+        response: answer(200, answers.replayRecordSchema),
+      },
+    },
+    async (request, reply) => {
+      const query = readQuery(request.query, schemas.replaySchema);
+      return sendDocument(await log.replay(request.params.id, query), request, reply);
+    },
+  );
+
+  app.get<IdRequest>(
+    `${prefix}/:id/tail`,
+    {
+      schema: {
+        tags,
+        summary: "Read the newest messages",
+        params,
+        querystring: schemas.tailSchema,
+        response: answer(200, answers.tailRecordSchema),
+      },
+    },
+    async (request, reply) => {
+      const query = readQuery(request.query, schemas.tailSchema);
+      return sendDocument(await log.tail(request.params.id, query), request, reply);
+    },
+  );
+}
+
+function registerConversations(app: FastifyInstance, conversations: Conversations): void {
+  const tags = ["conversations"];
+
+  app.put<IdRequest>(
+    "/v1/conversations/:id",
+    {
+      schema: {
+        tags,
+        summary: "Create a conversation, or change its metadata",
+        params,
+        body: schemas.putConversationSchema,
+        response: { ...answer(200, answers.conversationSchema), 201: json("Created", answers.conversationSchema) },
+      },
+    },
+    async (request, reply) => {
+      refuseQuery(request);
+      const { created, document } = await conversations.put(request.params.id, bodyOf(request, {}));
+      return sendDocument(document, request, reply, created ? 201 : 200);
+    },
+  );
+
+  app.get(
+    "/v1/conversations",
+    {
+      schema: {
+        tags,
+        summary: "List conversations, most recently changed first",
+        description: "`metadata.KEY=VALUE` keeps those whose metadata has this value at its top level.",
+        querystring: schemas.listSchema,
+        response: answer(200, answers.listRecordSchema),
+      },
+    },
+    async (request, reply) => {
+      const document = await conversations.list(readQuery(request.query, schemas.listSchema));
+      return sendJson(document.text, 200, reply);
+    },
+  );
+}
+
+function registerContexts(app: FastifyInstance, contexts: Contexts): void {
+  const tags = ["contexts"];
+
+  app.put<IdRequest>(
+    "/v1/contexts/:id",
+    {
+      schema: {
+        tags,
+        summary: "Create a context, or change its configuration",
+        params,
+        body: schemas.putContextSchema,
+        response: { ...answer(200, answers.contextRecordSchema), 201: json("Created", answers.contextRecordSchema) },
+      },
+    },
+    async (request, reply) => {
+      refuseQuery(request);
+      const { created, document } = await contexts.put(request.params.id, bodyOf(request, {}));
+      return sendDocument(document, request, reply, created ? 201 : 200);
+    },
+  );
+
+  app.get<IdRequest>(
+    "/v1/contexts/:id/context",
+    {
+      schema: {
+        tags,
+        summary: "Read the window: what goes to the model",
+        params,
+        querystring: schemas.contextSchema,
+        response: answer(200, answers.windowRecordSchema),
+      },
+    },
+    async (request, reply) => {
+      const query = readQuery(request.query, schemas.contextSchema);
+      return sendDocument(await contexts.context(request.params.id, query), request, reply);
+    },
+  );
+
+  app.post<IdRequest>(
+    "/v1/contexts/:id/compact",
+    {
+      schema: {
+        tags,
+        summary: "Replace the window up to a message by a summary",
+        params,
+        body: schemas.compactSchema,
+        response: answer(200, answers.versionSchema),
+      },
+    },
+    async (request, reply) => {
+      refuseQuery(request);
+      return sendJson(JSON.stringify(await contexts.compact(request.params.id, bodyOf(request))), 200, reply);
+    },
+  );
+
+  app.post<IdRequest>(
+    "/v1/contexts/:id/reset",
+    {
+      schema: { tags, summary: "Rebuild the window from the log", params, response: answer(200, answers.versionSchema) },
+    },
+    async (request, reply) => {
+      refuseQuery(request);
+      refuseBody(request);
+      return sendJson(JSON.stringify(await contexts.reset(request.params.id)), 200, reply);
+    },
+  );
+}
+
+const params = {
+  type: "object",
+  required: ["id"],
+  properties: {
+    id: {
+      type: "string",
+      minLength: 1,
+      maxLength: 255,
+      description: "Well-formed Unicode without control characters, percent-encoded.",
+    },
+  },
+} as const;
+
+const idempotencyHeader = {
+  type: "object",
+  properties: {
+    "idempotency-key": {
+      type: "string",
+      minLength: 1,
+      maxLength: 255,
+      description: "The same as `idempotency_key` in the body.",
+    },
+  },
+} as const;
+
+function answer(status: number, schema: object): Record<string, object> {
+  return { [status]: json("Done", schema), default: json("Refused", answers.errorSchema) };
+}
+
+function json(description: string, schema: object): object {
+  return { description, ...schema };
+}
+
+/**
+ * The request's body, for a store's operation to check: that is where the form of input is decided, once for all ways
+ * into it.
+ */
+function bodyOf<Input>({ body }: FastifyRequest, absent?: Input): Input {
+  return (body === undefined ? absent : body) as Input;
+}
+
+function withKey<Input>(request: FastifyRequest): Input {
+  const key = request.headers["idempotency-key"];
+  const { body } = request;
+  if (key === undefined || typeof body !== "object" || body === null) return bodyOf(request);
+  if ("idempotency_key" in body && body.idempotency_key !== key) {
+    throw new FastpacaError("invalid_request", "idempotency_key differs from the Idempotency-Key header", {
+      field: "idempotency_key",
+    });
+  }
+  return { ...body, idempotency_key: key } as Input;
+}
+
+function refuseQuery({ query }: FastifyRequest): void {
+  for (const field in query as object) {
+    throw new FastpacaError("invalid_request", `${field} is not a known parameter`, { field });
+  }
+}
+
+function refuseBody({ body }: FastifyRequest): void {
+  if (body === undefined || (typeof body === "object" && body !== null && Object.keys(body).length === 0)) return;
+  throw new FastpacaError("invalid_request", "body must be empty", { field: "body" });
+}
+
+function sendJson(text: string, status: number, reply: FastifyReply): FastifyReply {
+  return reply.code(status).header("content-type", JSON_TYPE).send(text);
+}
+
+function sendDocument(
+  { text, revision }: Document<unknown>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status = 200,
+): FastifyReply {
+  const tag = `"${revision}"`;
+  void reply.header("etag", tag);
+  if (request.method === "GET" && request.headers["if-none-match"] === tag) return reply.code(304).send();
+  return sendJson(text, status, reply);
+}

@@ -1,0 +1,166 @@
+import { isUtf8 } from "node:buffer";
+import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import rateLimit from "@fastify/rate-limit";
+import swagger from "@fastify/swagger";
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import { FastpacaError } from "../errors.js";
+import type { Store } from "../store/store.js";
+import { authentication, bearerToken } from "./authentication.js";
+import { errorBody, handleError, JSON_TYPE, sendError } from "./errors.js";
+import { Metrics } from "./metrics.js";
+import { healthSchema } from "./response-schemas.js";
+import { registerRoutes } from "./routes.js";
+
+export interface ServerOptions {
+  /** What is served. Closing the server leaves it open. */
+  readonly store: Store;
+  /** Any of them opens everything but health. Default: none is needed. */
+  readonly apiKeys?: readonly string[] | undefined;
+  /** Largest body of a request, in bytes. Default: 1 MiB. */
+  readonly bodyLimit?: number | undefined;
+  /** Requests per second for each API key, or for each address where none is needed. Default: no limit. */
+  readonly rateLimit?: number | undefined;
+  /** Default: nothing is logged. */
+  readonly logger?: FastifyBaseLogger | undefined;
+  /** Logs each request and its answer. Default: only failures. */
+  readonly logRequests?: boolean | undefined;
+  /** Shown in the OpenAPI document. */
+  readonly version?: string | undefined;
+}
+
+const BODY_LIMIT = 1024 * 1024;
+/** Longest that a client may take to send a request, in milliseconds. */
+const REQUEST_TIMEOUT = 60_000;
+/** Longest id in a path: 255 code units, of three bytes each, percent-encoded. */
+const MAX_PARAM_LENGTH = 255 * 9;
+
+/** A Fastify instance that serves a store; `listen` and `close` it as any other. */
+export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
+  const { store, apiKeys = [], bodyLimit = BODY_LIMIT } = options;
+  const app: FastifyInstance = fastify({
+    bodyLimit,
+    requestTimeout: REQUEST_TIMEOUT,
+    forceCloseConnections: "idle",
+    // Requests without a Host header reach the routes, whose answers have a body.
+    http: { requireHostHeader: false },
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    disableRequestLogging: options.logRequests !== true,
+    ...(options.logger && { loggerInstance: options.logger }),
+    frameworkErrors: handleError,
+    clientErrorHandler: (error, socket) => answerRaw(socket, unreadable(error)),
+  });
+  app.server.on("connect", (_request, socket: Socket) => {
+    answerRaw(socket, new FastpacaError("not_found", "CONNECT is not served"));
+  });
+  app.server.on("checkExpectation", (request, response: ServerResponse) => {
+    app.server.emit("request", request, response);
+  });
+
+  parseJsonBodies(app);
+  // The store checks what it is given; the schemas of routes are there for the OpenAPI document. Answers are text.
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => JSON.stringify);
+  app.setErrorHandler(handleError);
+  app.setNotFoundHandler(({ method, url }, reply) => {
+    const path = url.split("?", 1)[0] ?? "";
+    return sendError(new FastpacaError("not_found", `there is no ${method} ${path}`), reply);
+  });
+
+  const metrics = new Metrics(store);
+  app.addHook("onResponse", async (request, reply) => metrics.observe(request, reply));
+  if (apiKeys.length > 0) app.addHook("onRequest", authentication(apiKeys));
+  if (options.rateLimit !== undefined) await limitRate(app, options.rateLimit);
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "Fastpaca", version: options.version ?? "0", license: { name: "Apache-2.0" } },
+      ...(apiKeys.length > 0 && {
+        components: { securitySchemes: { key: { type: "http", scheme: "bearer" } } },
+        security: [{ key: [] }],
+      }),
+    },
+  });
+
+  registerRoutes(app, store);
+  registerOperations(app, store, metrics);
+  await app.ready();
+  return app;
+}
+
+function registerOperations(app: FastifyInstance, store: Store, metrics: Metrics): void {
+  const tags = ["operations"];
+  const health = (summary: string): object => ({ schema: { tags, summary, response: { 200: healthSchema } } });
+  app.get("/health/live", health("The process runs"), async (_request, reply) =>
+    reply.header("content-type", JSON_TYPE).send('{"status":"ok"}'),
+  );
+  app.get("/health/ready", health("The database answers"), async (_request, reply) => {
+    await store.ping();
+    return reply.header("content-type", JSON_TYPE).send('{"status":"ok"}');
+  });
+  app.get("/metrics", { schema: { tags, summary: "Metrics for Prometheus" } }, async (_request, reply) =>
+    reply.header("content-type", metrics.contentType).send(await metrics.render()),
+  );
+  app.get("/openapi.json", { schema: { hide: true } }, async (_request, reply) =>
+    reply.header("content-type", JSON_TYPE).send(JSON.stringify(app.swagger())),
+  );
+}
+
+function parseJsonBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body: Buffer, done) => {
+    const { "content-encoding": encoding = "identity", "content-type": type = "" } = request.headers;
+    const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(type)?.[1]?.toLowerCase() ?? "utf-8";
+    if (encoding.toLowerCase() !== "identity" || (charset !== "utf-8" && charset !== "utf8")) {
+      const field = charset.startsWith("utf") ? "content-encoding" : "content-type";
+      done(new FastpacaError("unsupported_media_type", `${field} must be plain UTF-8`, { field }));
+    } else if (body.length === 0) {
+      done(null, undefined);
+    } else if (!isUtf8(body)) {
+      done(new FastpacaError("invalid_request", "body is not valid UTF-8", { field: "body" }));
+    } else {
+      parseJson(body, done);
+    }
+  });
+}
+
+function parseJson(body: Buffer, done: (error: Error | null, body?: unknown) => void): void {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body.toString("utf8"));
+  } catch (cause) {
+    const reason = cause instanceof SyntaxError ? cause.message : "it cannot be parsed";
+    done(new FastpacaError("invalid_request", `body is not JSON: ${reason}`, { field: "body", cause }));
+    return;
+  }
+  done(null, parsed);
+}
+
+async function limitRate(app: FastifyInstance, perSecond: number): Promise<void> {
+  await app.register(rateLimit, {
+    max: perSecond,
+    timeWindow: 1000,
+    keyGenerator: (request) => bearerToken(request) ?? request.ip,
+    allowList: (request) => request.url.startsWith("/health/"),
+    errorResponseBuilder: () => new FastpacaError("rate_limited", `at most ${perSecond} requests per second`),
+  });
+}
+
+/** An error of Node's HTTP parser, before there is a request. */
+function unreadable(error: Error & { code?: string }): FastpacaError {
+  if (error.code === "HPE_HEADER_OVERFLOW") {
+    return new FastpacaError("payload_too_large", "the headers are too large", { field: "headers", cause: error });
+  }
+  const message = error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "the request took too long" : "this is not HTTP";
+  return new FastpacaError("invalid_request", message, { cause: error });
+}
+
+function answerRaw(socket: Socket, error: FastpacaError): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = errorBody(error);
+  const head = `HTTP/1.1 ${error.status} Refused\r\nContent-Type: ${JSON_TYPE}\r\nConnection: close\r\n`;
+  socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}
