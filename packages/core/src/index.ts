@@ -1,5 +1,6 @@
 export * from "./driver.js";
 export { ERROR_CODES, FastpacaError, type ErrorCode, type ErrorDetails } from "./errors.js";
+export { loadO200k } from "./o200k.js";
 export type { MessageInput, PartInput } from "./semantics/message.js";
 export type { Policy, PolicyInput } from "./semantics/policy.js";
 export { approx, approxTokens, estimatorFrom, type Estimator } from "./semantics/tokens.js";

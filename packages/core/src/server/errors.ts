@@ -42,11 +42,16 @@ const FIELDS: Readonly<Record<string, string>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: "content-type",
 };
 
+/** Where the framework's own words do not say what to do. */
+const TEXTS: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "content-type must be application/json",
+};
+
 function asFastpacaError(error: unknown): FastpacaError {
   if (error instanceof FastpacaError) return error;
   const { statusCode = 500, code: cause = "", message = "" } = error as Partial<FastifyError>;
   const code = CODES[statusCode] ?? (statusCode < 500 ? "invalid_request" : "internal");
   const field = FIELDS[cause];
-  const text = code === "internal" ? "the server failed" : message;
+  const text = code === "internal" ? "the server failed" : (TEXTS[cause] ?? message);
   return new FastpacaError(code, text, { cause: error, ...(field !== undefined && { field }) });
 }

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import rateLimit from "@fastify/rate-limit";
 import swagger from "@fastify/swagger";
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { FastpacaError } from "../errors.js";
 import type { Store } from "../store/store.js";
 import { authentication, bearerToken } from "./authentication.js";
@@ -42,10 +42,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     bodyLimit,
     requestTimeout: REQUEST_TIMEOUT,
     forceCloseConnections: "idle",
+    return503OnClosing: false,
     // Requests without a Host header reach the routes, whose answers have a body.
     http: { requireHostHeader: false },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    disableRequestLogging: options.logRequests !== true,
+    logController: new LogController({ disableRequestLogging: options.logRequests !== true }),
     ...(options.logger && { loggerInstance: options.logger }),
     frameworkErrors: handleError,
     clientErrorHandler: (error, socket) => answerRaw(socket, unreadable(error)),
@@ -67,6 +68,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     return sendError(new FastpacaError("not_found", `there is no ${method} ${path}`), reply);
   });
 
+  refuseWhileClosing(app);
   const metrics = new Metrics(store);
   app.addHook("onResponse", async (request, reply) => metrics.observe(request, reply));
   if (apiKeys.length > 0) app.addHook("onRequest", authentication(apiKeys));
@@ -134,6 +136,17 @@ function parseJson(body: Buffer, done: (error: Error | null, body?: unknown) => 
     return;
   }
   done(null, parsed);
+}
+
+/** Running requests are finished and answered; new ones on open connections are told to go elsewhere. */
+function refuseWhileClosing(app: FastifyInstance): void {
+  let closing = false;
+  app.addHook("preClose", async () => {
+    closing = true;
+  });
+  app.addHook("onRequest", async () => {
+    if (closing) throw new FastpacaError("unavailable", "the server is shutting down");
+  });
 }
 
 async function limitRate(app: FastifyInstance, perSecond: number): Promise<void> {
