@@ -103,8 +103,10 @@ function closeOnSignals(log: Logger, close: () => Promise<void>): void {
 
 function listenError(cause: unknown, { host, port }: Settings): unknown {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-  if (code === "EADDRINUSE") return new SettingsError(`port ${port} on ${host} is in use; --port picks another`, { cause });
-  if (code === "EACCES") return new SettingsError(`port ${port} on ${host} is not allowed; --port picks another`, { cause });
+  if (code === "EADDRINUSE")
+    return new SettingsError(`port ${port} on ${host} is in use; --port picks another`, { cause });
+  if (code === "EACCES")
+    return new SettingsError(`port ${port} on ${host} is not allowed; --port picks another`, { cause });
   if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
     return new SettingsError(`${host} is not an address of this machine; --host picks another`, { cause });
   }
@@ -113,5 +115,7 @@ function listenError(cause: unknown, { host, port }: Settings): unknown {
 
 function packageVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-  return typeof manifest === "object" && manifest !== null && "version" in manifest ? String(manifest.version) : "0";
+  return typeof manifest === "object" && manifest !== null && "version" in manifest
+    ? String(manifest.version)
+    : "0";
 }

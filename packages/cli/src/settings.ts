@@ -27,7 +27,13 @@ export const SETTINGS = {
   port: setting("FASTPACA_PORT", "PORT", "port to listen on; 0 picks a free one", 4000, integer(0, 65_535)),
   store: setting("FASTPACA_STORE", "URL", "where conversations live", "memory:", text),
   apiKeys: {
-    ...setting("FASTPACA_API_KEY", "KEYS", "API keys, separated by commas; any of them is accepted", [], keys),
+    ...setting(
+      "FASTPACA_API_KEY",
+      "KEYS",
+      "API keys, separated by commas; any of them is accepted",
+      [],
+      keys,
+    ),
     secret: true,
   },
   rateLimit: setting(
@@ -37,12 +43,24 @@ export const SETTINGS = {
     0,
     integer(0, 1_000_000),
   ),
-  bodyLimit: setting("FASTPACA_BODY_LIMIT", "BYTES", "largest body", 1024 * 1024, integer(1024, 16 * 1024 * 1024)),
+  bodyLimit: setting(
+    "FASTPACA_BODY_LIMIT",
+    "BYTES",
+    "largest body",
+    1024 * 1024,
+    integer(1024, 16 * 1024 * 1024),
+  ),
   maxMessages: setting("FASTPACA_MAX_MESSAGES", "N", "messages in one append", 1000, integer(1, 10_000)),
   estimator: setting("FASTPACA_ESTIMATOR", "NAME", "counts tokens", ESTIMATORS[0], oneOf(ESTIMATORS)),
   cacheMb: setting("FASTPACA_CACHE_MB", "MB", "memory for hot conversations", 256, integer(0, 1_000_000)),
   logLevel: setting("FASTPACA_LOG_LEVEL", "LEVEL", "debug logs every request", "info", oneOf(LOG_LEVELS)),
-  logFormat: setting("FASTPACA_LOG_FORMAT", "FORMAT", "auto: pretty on a terminal", "auto", oneOf(LOG_FORMATS)),
+  logFormat: setting(
+    "FASTPACA_LOG_FORMAT",
+    "FORMAT",
+    "auto: pretty on a terminal",
+    "auto",
+    oneOf(LOG_FORMATS),
+  ),
 };
 
 export type Settings = { readonly [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K]["fallback"] };
@@ -58,7 +76,9 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): S
     const given = flags[flag];
     if (given !== undefined) return readValue(setting, given, `--${flag}`);
     const inherited = env[setting.env];
-    return inherited === undefined || inherited === "" ? setting.fallback : readValue(setting, inherited, setting.env);
+    return inherited === undefined || inherited === ""
+      ? setting.fallback
+      : readValue(setting, inherited, setting.env);
   };
   return {
     host: value(SETTINGS.host),
@@ -84,7 +104,10 @@ export function settingsHelp(): string {
   });
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
-    .map(([flag = "", env = "", help = ""]) => `  ${flag.padEnd(widths[0] ?? 0)}  ${env.padEnd(widths[1] ?? 0)}  ${help}`)
+    .map(
+      ([flag = "", env = "", help = ""]) =>
+        `  ${flag.padEnd(widths[0] ?? 0)}  ${env.padEnd(widths[1] ?? 0)}  ${help}`,
+    )
     .join("\n");
 }
 
@@ -127,7 +150,8 @@ function text(value: string): string {
 
 function keys(value: string): readonly string[] {
   const list = value.split(",").map((key) => key.trim());
-  if (list.some((key) => !/^\S+$/.test(key))) throw new Error("must be keys without spaces, separated by commas");
+  if (list.some((key) => !/^\S+$/.test(key)))
+    throw new Error("must be keys without spaces, separated by commas");
   return list;
 }
 

@@ -1,6 +1,9 @@
 /** Every error code that Fastpaca answers with, its HTTP status and its meaning. Frozen between major versions. */
 export const ERROR_CODES = {
-  invalid_request: { status: 400, meaning: "The request is not of the expected form; `field` names the culprit." },
+  invalid_request: {
+    status: 400,
+    meaning: "The request is not of the expected form; `field` names the culprit.",
+  },
   unauthorized: { status: 401, meaning: "The API key is missing or wrong." },
   not_found: { status: 404, meaning: "There is no such conversation, context or route." },
   conflict: {
@@ -10,7 +13,10 @@ export const ERROR_CODES = {
   tombstoned: { status: 410, meaning: "The conversation is read-only." },
   payload_too_large: { status: 413, meaning: "The request is larger than the limits allow." },
   unsupported_media_type: { status: 415, meaning: "The body is not `application/json`." },
-  idempotency_key_reused: { status: 422, meaning: "The idempotency key was used before with another content." },
+  idempotency_key_reused: {
+    status: 422,
+    meaning: "The idempotency key was used before with another content.",
+  },
   rate_limited: { status: 429, meaning: "Too many requests; `Retry-After` tells when to come back." },
   internal: { status: 500, meaning: "A defect in the server or its driver." },
   unavailable: {

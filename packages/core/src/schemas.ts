@@ -130,7 +130,11 @@ export const compactSchema = {
   required: ["replacement"],
   properties: {
     replacement: { type: "array", minItems: 1, items: messageSchema },
-    through_seq: { ...version, minimum: 1, description: "Last message that is replaced; the newest by default." },
+    through_seq: {
+      ...version,
+      minimum: 1,
+      description: "Last message that is replaced; the newest by default.",
+    },
     if_version: version,
   },
   additionalProperties: false,

@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { loadO200k, loadO200kCount } from "../src/o200k.js";
 import {
   approx,
@@ -19,8 +19,8 @@ beforeAll(async () => {
 const message = (...parts: EstimablePart[]) => ({ role: "user", parts });
 
 describe("approxTokens against o200k_base", () => {
-  // None of these texts was used to tune the estimator. The tolerance is in percent of the exact count. It is
-  // widest for literary Chinese, of which far less is merged than of plain Chinese.
+  // None of these texts was used to tune the estimator. The tolerance is in percent of the exact count. The
+  // Chinese one is in two registers, because far less of a literary text is merged than of a plain one.
   const samples: readonly { category: string; tolerance: number; text: string }[] = [
     {
       category: "English",
@@ -83,14 +83,9 @@ describe("approxTokens against o200k_base", () => {
       text: `坂の上の小さな本屋は、今年の夏で店を閉めるそうだ。店主は「もう年だからね」と笑っていたが、棚の本を一冊ずつ拭く手つきは昔と少しも変わらなかった。私は最後に古い地図を一枚買って、駅までゆっくり歩いた。`,
     },
     {
-      category: "Chinese, literary",
-      tolerance: 30,
-      text: `清晨的码头已经很热闹，渔民们忙着把刚打上来的鱼装进木箱。一位老人坐在岸边补网，旁边的收音机里放着很旧的歌。孩子们跑来跑去，谁也不想去上学。`,
-    },
-    {
-      category: "Chinese, plain",
-      tolerance: 18,
-      text: `请在登录页面输入您的手机号码，然后点击获取验证码。如果一分钟之内没有收到短信，可以重新发送一次，或者选择语音验证。为了您的账号安全，请不要把验证码告诉任何人。`,
+      category: "Chinese",
+      tolerance: 12,
+      text: `清晨的码头已经很热闹，渔民们忙着把刚打上来的鱼装进木箱。一位老人坐在岸边补网，旁边的收音机里放着很旧的歌。孩子们跑来跑去，谁也不想去上学。请在登录页面输入您的手机号码，然后点击获取验证码。如果一分钟之内没有收到短信，可以重新发送一次，或者选择语音验证。为了您的账号安全，请不要把验证码告诉任何人。`,
     },
     {
       category: "Korean",
@@ -203,8 +198,6 @@ describe("approxTokens as a function", () => {
       "'s",
       "'ll",
       "don",
-      "t",
-      "ll",
       " ",
       "  ",
       "\t",
@@ -240,6 +233,15 @@ describe("approxTokens as a function", () => {
       }),
       { numRuns: 5000 },
     );
+  });
+
+  it("never falls while English is typed", () => {
+    const typed = `I don't think that we'll ask whether it's Anna's: "they've" said they'd go, and I'm 'sure' of IT'S end.`;
+    for (let length = 1; length <= typed.length; length++) {
+      expect(approxTokens(typed.slice(0, length))).toBeGreaterThanOrEqual(
+        approxTokens(typed.slice(0, length - 1)),
+      );
+    }
   });
 
   it("depends on little more than each half where two texts meet", () => {
@@ -367,6 +369,22 @@ describe("approx", () => {
 });
 
 describe("o200k", () => {
+  afterEach(() => {
+    vi.doUnmock("gpt-tokenizer/GptEncoding");
+  });
+
+  it("says what to install when the tokenizer is missing, and why it could not be loaded", async () => {
+    vi.doMock("gpt-tokenizer/GptEncoding", () => {
+      throw new Error("not here");
+    });
+    const error: unknown = await loadO200k().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(Error);
+    expect(error).toMatchObject({
+      message: expect.stringContaining("gpt-tokenizer"),
+      cause: expect.any(Error),
+    });
+  });
+
   it("counts what the encoding counts", async () => {
     const estimate = await loadO200k();
     expect(estimate(message({ type: "text", text: "hello world" }))).toBe(MESSAGE_TOKENS + 2);
@@ -392,7 +410,7 @@ describe("o200k", () => {
     expect(countTokens("word ".repeat(1000))).toBe(1001);
     expect(countTokens("中".repeat(400))).toBe(400);
     // A cut inside a surrogate pair would make two replacement characters of it.
-    expect(countTokens("a" + "𝐀".repeat(100))).toBe(countTokens("𝐀") * 100 + 1);
+    expect(countTokens("a" + "𠮷".repeat(100))).toBe(countTokens("𠮷") * 100 + 1);
     expect(countTokens("a".repeat(100_000))).toBeLessThan(20_000);
   });
 

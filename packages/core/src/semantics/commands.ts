@@ -50,7 +50,13 @@ export interface DeleteCommand {
   readonly purge: boolean;
 }
 
-export type Command = PutCommand | AppendCommand | CompactCommand | ResetCommand | PatchCommand | DeleteCommand;
+export type Command =
+  | PutCommand
+  | AppendCommand
+  | CompactCommand
+  | ResetCommand
+  | PatchCommand
+  | DeleteCommand;
 
 /** What the caller of a command is told. */
 export interface Result {
@@ -150,7 +156,6 @@ function create(purged: Conversation | undefined, command: PutCommand, moment: M
     createdAt: now,
     updatedAt: now,
     window: command.config && windows.emptyWindow(windows.configure(undefined, command.config), 0),
-    commits: purged?.commits ?? [],
   };
 }
 
@@ -163,8 +168,7 @@ function append(present: Conversation | undefined, command: AppendCommand, momen
   const messages = command.messages.map((message): StoredMessage => {
     seq += 1;
     version += 1;
-    const { index } = moment;
-    index?.push({ tokens: message.tokens, shape: index.shaped ? message.shape() : undefined });
+    moment.index?.push(message.tokens, message.shape);
     if (window !== undefined) window = windows.join(window, seq, indexOf(moment));
     return { seq, version, tokens: message.tokens, insertedAt, body: message.body };
   });
@@ -190,7 +194,10 @@ function compact(present: Conversation | undefined, command: CompactCommand, mom
   const { replacement, throughSeq } = command;
   const tokens = replacement.reduce((sum, message) => sum + message.tokens, 0);
   const size = { tokens, count: replacement.length, throughSeq };
-  const { window, summary: { from, to } } = windows.compact(before.window, size, version, before.lastSeq, indexOf(moment));
+  const {
+    window,
+    summary: { from, to },
+  } = windows.compact(before.window, size, version, before.lastSeq, indexOf(moment));
   const at = later(before, moment);
   return {
     after: { ...before, window, version, updatedAt: at },
@@ -204,7 +211,10 @@ function reset(present: Conversation | undefined, moment: Moment): Step {
   const version = before.version + 1;
   const window = windows.rebuild(before.window, before.firstSeq, before.lastSeq, indexOf(moment));
   const at = later(before, moment);
-  return { after: { ...before, window, version, updatedAt: at }, mark: { version, kind: "reset", at, body: "{}" } };
+  return {
+    after: { ...before, window, version, updatedAt: at },
+    mark: { version, kind: "reset", at, body: "{}" },
+  };
 }
 
 function patch(present: Conversation | undefined, command: PatchCommand, moment: Moment): Step {

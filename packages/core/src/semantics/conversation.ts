@@ -3,14 +3,12 @@ import type { Policy } from "./policy.js";
 import type { Skip, Summary, Window } from "./window.js";
 
 /**
- * What the store knows of a conversation between two commits: the head's fields, with its `state` decoded. The pure
- * counterpart of {@link Head}; `revision` is left to whoever commits.
+ * What the store knows of a conversation between two commits: the head's fields, with the window of its `state`. The
+ * pure counterpart of {@link Head}: revisions and commits are left to whoever commits.
  */
 export interface Conversation extends Omit<Head, "revision" | "state"> {
   /** Absent on a conversation that is no context. */
   readonly window: Window | undefined;
-  /** Tokens of the latest commits, newest last. */
-  readonly commits: readonly string[];
 }
 
 /** Commits whose tokens the head remembers: how far behind an unknown outcome can still be told. */
@@ -30,41 +28,78 @@ interface WindowRecord {
 
 interface StateRecord {
   readonly w?: WindowRecord;
-  /** Commit tokens, separated by spaces. */
+  /** Tokens of commits. */
   readonly c: string;
 }
 
-export function encodeState(window: Window | undefined, commits: readonly string[]): string {
-  const record: StateRecord = {
-    ...(window === undefined ? {} : { w: encodeWindow(window) }),
-    c: commits.join(" "),
+/**
+ * The head that a commit makes of a conversation.
+ * @param commits as {@link remember} returns them
+ */
+export function encodeHead(conversation: Conversation, revision: number, commits: string): Head {
+  const { window } = conversation;
+  return {
+    id: conversation.id,
+    revision,
+    life: conversation.life,
+    version: conversation.version,
+    lastSeq: conversation.lastSeq,
+    firstSeq: conversation.firstSeq,
+    archivedSeq: conversation.archivedSeq,
+    tombstoned: conversation.tombstoned,
+    purged: conversation.purged,
+    metadata: conversation.metadata,
+    labels: conversation.labels,
+    createdAt: conversation.createdAt,
+    updatedAt: conversation.updatedAt,
+    state: window === undefined ? `{"c":"${commits}"}` : `{"w":${encodeWindow(window)},"c":"${commits}"}`,
   };
-  return JSON.stringify(record);
 }
 
-export function decodeHead(head: Head): Conversation {
+/** Length of a commit's token, which is base64url text. */
+export const TOKEN_LENGTH = 13;
+
+/**
+ * Adds a commit's token to those of the latest commits: separated by spaces, newest last, at most
+ * {@link REMEMBERED_COMMITS} of them.
+ */
+export function remember(commits: string, token: string): string {
+  if (commits === "") return token;
+  const most = REMEMBERED_COMMITS * (TOKEN_LENGTH + 1) - 1;
+  return `${commits.length < most ? commits : commits.slice(TOKEN_LENGTH + 1)} ${token}`;
+}
+
+export function decodeHead(head: Head): { conversation: Conversation; commits: string } {
   const { revision: _, state, ...fields } = head;
-  // The state was written by encodeState; drivers hand it back untouched.
-  const record = JSON.parse(state) as StateRecord;
-  return {
-    ...fields,
-    window: record.w === undefined ? undefined : decodeWindow(record.w),
-    commits: record.c === "" ? [] : record.c.split(" "),
-  };
+  // The state was written by encodeHead; drivers hand it back untouched.
+  const { w, c } = JSON.parse(state) as StateRecord;
+  return { conversation: { ...fields, window: w && decodeWindow(w) }, commits: c };
 }
 
-function encodeWindow(window: Window): WindowRecord {
-  const { summary, skips } = window;
-  return {
-    b: window.budget,
-    r: window.ratio,
-    p: window.policy,
-    ...(summary && { s: [summary.from, summary.to, summary.tokens, summary.count, summary.version] }),
-    f: window.liveFrom,
-    n: window.liveCount,
-    u: window.used,
-    ...(skips.length > 0 && { k: skips.map((skip): [number, readonly string[]] => [skip.through, skip.kinds]) }),
-  };
+/** Whether the commit of this token is among the latest ones. */
+export function remembers(head: Head, token: string): boolean {
+  return decodeHead(head).commits.split(" ").includes(token);
+}
+
+// By hand: it is written with every commit, and all but the policy are numbers.
+function encodeWindow({ budget, ratio, policy, summary, liveFrom, liveCount, used, skips }: Window): string {
+  let text = `{"b":${budget},"r":${ratio},"p":${policyText(policy)},"f":${liveFrom},"n":${liveCount},"u":${used}`;
+  if (summary !== undefined) {
+    text += `,"s":[${summary.from},${summary.to},${summary.tokens},${summary.count},${summary.version}]`;
+  }
+  if (skips.length > 0) text += `,"k":${JSON.stringify(skips.map(({ through, kinds }) => [through, kinds]))}`;
+  return `${text}}`;
+}
+
+const policyTexts = new WeakMap<Policy, string>();
+
+function policyText(policy: Policy): string {
+  let text = policyTexts.get(policy);
+  if (text === undefined) {
+    text = JSON.stringify(policy);
+    policyTexts.set(policy, text);
+  }
+  return text;
 }
 
 function decodeWindow(record: WindowRecord): Window {

@@ -28,11 +28,15 @@ export interface FoldMoment {
   /** As {@link indexNeeds} asks for. */
   readonly index: WindowIndex | undefined;
   /** What is known of the conversation's keys; undefined values: looked up, and not held. */
-  readonly held: ReadonlyMap<string, KeyRecord | undefined>;
+  readonly held: ReadonlyMap<string, KeyRecord | undefined> | undefined;
 }
 
 /** Folds commands in their order, each decided on what the ones before it left. */
-export function fold(before: Conversation | undefined, commands: readonly Command[], moment: FoldMoment): Fold {
+export function fold(
+  before: Conversation | undefined,
+  commands: readonly Command[],
+  moment: FoldMoment,
+): Fold {
   const decisions: Decision[] = [];
   const messages: StoredMessage[] = [];
   const marks: Mark[] = [];
@@ -65,13 +69,14 @@ function decide(
   const key = command.type === "append" ? command.key : undefined;
   try {
     if (key !== undefined && present !== undefined) {
-      const record = keys.get(key.name) ?? moment.held.get(key.name);
+      const record = keys.get(key.name) ?? moment.held?.get(key.name);
       if (record !== undefined) return repeat(present, key, record);
     }
     return perform(present, command, moment);
   } catch (error) {
     if (!(error instanceof FastpacaError)) throw error;
-    const mayBeHeld = key !== undefined && present !== undefined && !present.purged && !moment.held.has(key.name);
+    const mayBeHeld =
+      key !== undefined && present !== undefined && !present.purged && moment.held?.has(key.name) !== true;
     if (mayBeHeld && !keys.has(key.name)) lookup.push(key.name);
     return error;
   }
@@ -94,7 +99,10 @@ export interface IndexNeeds {
 }
 
 /** @returns undefined where no window is concerned */
-export function indexNeeds(before: Conversation | undefined, commands: readonly Command[]): IndexNeeds | undefined {
+export function indexNeeds(
+  before: Conversation | undefined,
+  commands: readonly Command[],
+): IndexNeeds | undefined {
   const window = before?.window;
   let configured = false;
   let rebuilt = window === undefined;

@@ -34,7 +34,8 @@ function inspect(value: unknown, field: string, depth: number): boolean {
         for (const item of value) if (inspect(item, field, depth - 1)) found = true;
       } else {
         for (const key in value) {
-          if (Object.hasOwn(value, key) && inspect(value[key as keyof typeof value], field, depth - 1)) found = true;
+          if (Object.hasOwn(value, key) && inspect(value[key as keyof typeof value], field, depth - 1))
+            found = true;
         }
       }
       return found;

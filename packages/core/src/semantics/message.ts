@@ -84,7 +84,10 @@ export function renderMessage(
 ): string {
   const { seq, version, insertedAt, tokens } = message;
   const at = new Date(insertedAt).toISOString();
-  return extendObject(body, `"seq":${seq},"version":${version},"inserted_at":"${at}","token_count":${tokens}`);
+  return extendObject(
+    body,
+    `"seq":${seq},"version":${version},"inserted_at":"${at}","token_count":${tokens}`,
+  );
 }
 
 /** Fingerprint of what an append carries: the same content, and only that, has the same one. */

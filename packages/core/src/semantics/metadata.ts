@@ -19,9 +19,13 @@ export const NO_METADATA: PreparedMetadata = { text: "{}", labels: [] };
 export function prepareMetadata(value: Record<string, unknown>): PreparedMetadata {
   const text = encodeJson(value, "metadata", MAX_DEPTH);
   if (Buffer.byteLength(text) > MAX_METADATA_BYTES) {
-    throw new FastpacaError("payload_too_large", `metadata must be at most ${MAX_METADATA_BYTES} bytes of JSON`, {
-      field: "metadata",
-    });
+    throw new FastpacaError(
+      "payload_too_large",
+      `metadata must be at most ${MAX_METADATA_BYTES} bytes of JSON`,
+      {
+        field: "metadata",
+      },
+    );
   }
   return { text, labels: labelsOf(value) };
 }

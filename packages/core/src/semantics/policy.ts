@@ -11,7 +11,11 @@ export type Policy =
   | { readonly strategy: "last_n"; readonly config: { readonly limit: number; readonly retain?: number } }
   | {
       readonly strategy: "skip_parts";
-      readonly config: { readonly skip_kinds: readonly string[]; readonly limit?: number; readonly retain?: number };
+      readonly config: {
+        readonly skip_kinds: readonly string[];
+        readonly limit?: number;
+        readonly retain?: number;
+      };
     }
   | { readonly strategy: "manual"; readonly config: Readonly<Record<string, never>> };
 

@@ -11,58 +11,80 @@ export interface MessageShape {
   readonly parts: readonly PartShape[];
 }
 
-export interface IndexEntry {
-  readonly tokens: number;
-  /** Only in an index with shapes. */
-  readonly shape: MessageShape | undefined;
-}
-
 /** What the window's rules need to know of each message, by seq and without holes. */
 export interface WindowIndex {
-  /** Whether entries carry the shapes that leaving out parts needs. */
+  /** Whether shapes are there, which leaving out parts needs. */
   readonly shaped: boolean;
-  at(seq: number): IndexEntry;
-  /** Adds the next message. */
-  push(entry: IndexEntry): void;
+  tokens(seq: number): number;
+  shape(seq: number): MessageShape;
+  /** Adds the next message; its shape is asked for only where the index is shaped. */
+  push(tokens: number, shape: () => MessageShape): void;
+}
+
+/** A growing list of messages by seq. */
+class Entries {
+  first: number;
+  readonly shaped: boolean;
+  tokens: number[] = [];
+  shapes: MessageShape[] = [];
+
+  constructor(first: number, shaped: boolean) {
+    this.first = first;
+    this.shaped = shaped;
+  }
+
+  get last(): number {
+    return this.first + this.tokens.length - 1;
+  }
+
+  push(tokens: number, shape: () => MessageShape): void {
+    this.tokens.push(tokens);
+    if (this.shaped) this.shapes.push(shape());
+  }
 }
 
 /** The index of the committed messages from `first` on. */
 export class CommittedIndex implements WindowIndex {
-  #first: number;
-  #entries: IndexEntry[] = [];
-  readonly shaped: boolean;
+  readonly #entries: Entries;
 
   constructor(first: number, shaped: boolean) {
-    this.#first = first;
-    this.shaped = shaped;
+    this.#entries = new Entries(first, shaped);
+  }
+
+  get shaped(): boolean {
+    return this.#entries.shaped;
   }
 
   /** Seq of the oldest entry. */
   get first(): number {
-    return this.#first;
+    return this.#entries.first;
   }
 
   /** Seq of the newest entry; `first - 1` while empty. */
   get last(): number {
-    return this.#first + this.#entries.length - 1;
+    return this.#entries.last;
   }
 
-  at(seq: number): IndexEntry {
-    const entry = this.#entries[seq - this.#first];
-    if (entry === undefined) throw new RangeError(`seq ${seq} is not in the window index`);
-    return entry;
+  tokens(seq: number): number {
+    return present(this.#entries.tokens[seq - this.#entries.first], seq);
   }
 
-  push(entry: IndexEntry): void {
-    this.#entries.push(entry);
+  shape(seq: number): MessageShape {
+    return present(this.#entries.shapes[seq - this.#entries.first], seq);
+  }
+
+  push(tokens: number, shape: () => MessageShape): void {
+    this.#entries.push(tokens, shape);
   }
 
   /** Forgets entries before `first`, once they are worth the move: each entry is moved about once. */
   forget(first: number): void {
-    const stale = first - this.#first;
-    if (stale < 64 || stale * 2 < this.#entries.length) return;
-    this.#entries = this.#entries.slice(stale);
-    this.#first = first;
+    const entries = this.#entries;
+    const stale = Math.min(first - entries.first, entries.tokens.length);
+    if (stale < 64 || stale * 2 < entries.tokens.length) return;
+    entries.tokens = entries.tokens.slice(stale);
+    entries.shapes = entries.shapes.slice(stale);
+    entries.first += stale;
   }
 }
 
@@ -72,33 +94,42 @@ export class CommittedIndex implements WindowIndex {
  */
 export class PendingIndex implements WindowIndex {
   readonly #committed: CommittedIndex;
-  readonly #next: number;
-  readonly #entries: IndexEntry[] = [];
+  readonly #entries: Entries;
 
   /** @param lastSeq of the conversation that the commit is based on */
   constructor(committed: CommittedIndex, lastSeq: number) {
     this.#committed = committed;
-    this.#next = lastSeq + 1;
+    this.#entries = new Entries(lastSeq + 1, committed.shaped);
   }
 
   get shaped(): boolean {
-    return this.#committed.shaped;
+    return this.#entries.shaped;
   }
 
-  at(seq: number): IndexEntry {
-    if (seq < this.#next) return this.#committed.at(seq);
-    const entry = this.#entries[seq - this.#next];
-    if (entry === undefined) throw new RangeError(`seq ${seq} is not in the window index`);
-    return entry;
+  tokens(seq: number): number {
+    if (seq < this.#entries.first) return this.#committed.tokens(seq);
+    return present(this.#entries.tokens[seq - this.#entries.first], seq);
   }
 
-  push(entry: IndexEntry): void {
-    this.#entries.push(entry);
+  shape(seq: number): MessageShape {
+    if (seq < this.#entries.first) return this.#committed.shape(seq);
+    return present(this.#entries.shapes[seq - this.#entries.first], seq);
+  }
+
+  push(tokens: number, shape: () => MessageShape): void {
+    this.#entries.push(tokens, shape);
   }
 
   /** The commit landed: its messages are committed ones now. */
   land(): void {
-    if (this.#committed.last !== this.#next - 1) return;
-    for (const entry of this.#entries) this.#committed.push(entry);
+    const { first, tokens, shapes } = this.#entries;
+    if (this.#committed.last !== first - 1) return;
+    for (const [at, count] of tokens.entries())
+      this.#committed.push(count, () => present(shapes[at], first + at));
   }
+}
+
+function present<T>(entry: T | undefined, seq: number): T {
+  if (entry === undefined) throw new RangeError(`seq ${seq} is not in the window index`);
+  return entry;
 }

@@ -1,6 +1,6 @@
 import { FastpacaError, invalid } from "../errors.js";
 import { DEFAULT_POLICY, normalizePolicy, type Policy, type PolicyInput } from "./policy.js";
-import type { IndexEntry, WindowIndex } from "./window-index.js";
+import type { WindowIndex } from "./window-index.js";
 
 export interface WindowConfig {
   /** Tokens the window may hold. */
@@ -67,7 +67,9 @@ export function configure(present: WindowConfig | undefined, input: WindowConfig
 }
 
 export function sameConfig(a: WindowConfig, b: WindowConfig): boolean {
-  return a.budget === b.budget && a.ratio === b.ratio && JSON.stringify(a.policy) === JSON.stringify(b.policy);
+  return (
+    a.budget === b.budget && a.ratio === b.ratio && JSON.stringify(a.policy) === JSON.stringify(b.policy)
+  );
 }
 
 /** A window with nothing in it, behind the messages up to `lastSeq`. */
@@ -82,7 +84,9 @@ export function needsShapes(window: Pick<Window, "policy"> & { skips?: readonly 
 
 /** Rule 1, then the rules: message `seq`, the next of the log, joins the live end. */
 export function join(window: Window, seq: number, index: WindowIndex): Window {
-  const draft = { ...window, liveCount: window.liveCount + 1, used: window.used + index.at(seq).tokens };
+  const draft: Draft = { ...window };
+  draft.liveCount += 1;
+  draft.used += index.tokens(seq);
   return applyRules(draft, seq, index);
 }
 
@@ -94,11 +98,22 @@ export function rebuild(config: WindowConfig, from: number, to: number, index: W
 }
 
 /** Rule 10: from here on `config` holds. What was dropped stays dropped. */
-export function reconfigure(window: Window, config: WindowConfig, lastSeq: number, index: WindowIndex): Window {
+export function reconfigure(
+  window: Window,
+  config: WindowConfig,
+  lastSeq: number,
+  index: WindowIndex,
+): Window {
   if (config.policy.strategy === "skip_parts") {
-    const kinds = new Set([...window.skips.flatMap((skip) => skip.kinds), ...config.policy.config.skip_kinds]);
+    const kinds = new Set([
+      ...window.skips.flatMap((skip) => skip.kinds),
+      ...config.policy.config.skip_kinds,
+    ]);
     if (Buffer.byteLength(JSON.stringify([...kinds])) > MAX_SKIPPED_KINDS) {
-      throw invalid("policy.config.skip_kinds", "differs from earlier ones by too much: reset the context first");
+      throw invalid(
+        "policy.config.skip_kinds",
+        "differs from earlier ones by too much: reset the context first",
+      );
     }
   }
   return applyRules({ ...window, ...config }, lastSeq, index);
@@ -133,10 +148,14 @@ export function compact(
     throw invalid("through_seq", `must be at least ${from}, where the window begins`);
   }
   if (summary !== undefined && to < summary.to) {
-    throw new FastpacaError("conflict", `a newer compaction already stands for everything up to ${summary.to}`, {
-      field: "through_seq",
-      version: version - 1,
-    });
+    throw new FastpacaError(
+      "conflict",
+      `a newer compaction already stands for everything up to ${summary.to}`,
+      {
+        field: "through_seq",
+        version: version - 1,
+      },
+    );
   }
   const next = { from, to, tokens: replacement.tokens, count: replacement.count, version };
   const draft: Draft = {
@@ -199,9 +218,8 @@ export function isOfKind(type: string, kinds: readonly string[]): boolean {
 
 type Draft = { -readonly [K in keyof Window]: Window[K] };
 
-/** Rules 2 to 5, which run after each event. */
-function applyRules(window: Window, lastSeq: number, index: WindowIndex): Window {
-  const draft: Draft = { ...window };
+/** Rules 2 to 5, which run after each event, on a window that nobody else has seen yet. */
+function applyRules(draft: Draft, lastSeq: number, index: WindowIndex): Window {
   const { policy } = draft;
   if (policy.strategy === "manual") return draft;
   if (policy.strategy === "skip_parts" && needsCompaction(draft, draft.used)) {
@@ -229,12 +247,12 @@ function skipParts(draft: Draft, kinds: readonly string[], lastSeq: number, inde
   const through = lastSeq - 1;
   const { skips } = draft;
   const [newest] = skips;
-  const done = newest !== undefined && kinds.every((kind) => newest.kinds.includes(kind)) ? newest.through : 0;
+  const done =
+    newest !== undefined && kinds.every((kind) => newest.kinds.includes(kind)) ? newest.through : 0;
   for (let seq = Math.max(draft.liveFrom, done + 1); seq <= through; seq++) {
-    const entry = index.at(seq);
-    const before = sizeWithout(entry, skippedKinds(skips, seq));
+    const before = sizeWithout(index, seq, skippedKinds(skips, seq));
     if (before === undefined) continue;
-    const after = sizeWithout(entry, [...skippedKinds(skips, seq), ...kinds]);
+    const after = sizeWithout(index, seq, [...skippedKinds(skips, seq), ...kinds]);
     draft.used -= before - (after ?? 0);
     if (after === undefined) draft.liveCount -= 1;
   }
@@ -248,8 +266,13 @@ function skipParts(draft: Draft, kinds: readonly string[], lastSeq: number, inde
   passEmptied(draft, lastSeq, index, draft.skips);
 }
 
-function dropOldest(draft: Draft, lastSeq: number, index: WindowIndex, skips: readonly Skip[] = draft.skips): void {
-  draft.used -= sizeWithout(index.at(draft.liveFrom), skippedKinds(skips, draft.liveFrom)) ?? 0;
+function dropOldest(
+  draft: Draft,
+  lastSeq: number,
+  index: WindowIndex,
+  skips: readonly Skip[] = draft.skips,
+): void {
+  draft.used -= sizeWithout(index, draft.liveFrom, skippedKinds(skips, draft.liveFrom)) ?? 0;
   draft.liveCount -= 1;
   draft.liveFrom += 1;
   passEmptied(draft, lastSeq, index, skips);
@@ -259,23 +282,23 @@ function dropOldest(draft: Draft, lastSeq: number, index: WindowIndex, skips: re
 function passEmptied(draft: Draft, lastSeq: number, index: WindowIndex, skips: readonly Skip[]): void {
   while (draft.liveFrom <= lastSeq) {
     const kinds = skippedKinds(skips, draft.liveFrom);
-    if (kinds.length === 0 || sizeWithout(index.at(draft.liveFrom), kinds) !== undefined) return;
+    if (kinds.length === 0 || sizeWithout(index, draft.liveFrom, kinds) !== undefined) return;
     draft.liveFrom += 1;
   }
 }
 
 /** Tokens of a message without its parts of the given kinds; undefined when no part is left. */
-function sizeWithout(entry: IndexEntry, kinds: readonly string[]): number | undefined {
-  if (kinds.length === 0) return entry.tokens;
-  const { shape } = entry;
-  if (shape === undefined) throw new TypeError("the window index has no shapes");
-  let kept = shape.length;
+function sizeWithout(index: WindowIndex, seq: number, kinds: readonly string[]): number | undefined {
+  const tokens = index.tokens(seq);
+  if (kinds.length === 0) return tokens;
+  const { length, parts } = index.shape(seq);
+  let kept = length;
   let left = 0;
-  for (const part of shape.parts) {
+  for (const part of parts) {
     // With the part goes the comma that separated it from a neighbour.
     if (isOfKind(part.type, kinds)) kept -= part.length + 1;
     else left += 1;
   }
   if (left === 0) return undefined;
-  return left === shape.parts.length ? entry.tokens : Math.ceil((entry.tokens * kept) / shape.length);
+  return left === parts.length ? tokens : Math.ceil((tokens * kept) / length);
 }

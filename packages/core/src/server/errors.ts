@@ -16,12 +16,22 @@ export function sendError(error: FastpacaError, reply: FastifyReply): FastifyRep
   return reply.code(error.status).header("content-type", JSON_TYPE).send(errorBody(error));
 }
 
+/** Where the server tells what it does not tell its clients. A pino logger is one. */
+export interface ServerLog {
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
+
+export type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+
 /** Answers whatever went wrong in a route, a hook or in the framework itself. */
-export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const told = asFastpacaError(error);
-  if (told.code === "internal") request.log.error({ err: error }, "request failed");
-  else if (told.status === 503) request.log.warn({ err: error }, "request refused");
-  return sendError(told, reply);
+export function errorHandler(log: ServerLog | undefined): ErrorHandler {
+  return (error, { method, url }, reply) => {
+    const told = asFastpacaError(error);
+    if (told.code === "internal") log?.error({ err: error, method, url }, "request failed");
+    else if (told.status === 503) log?.warn({ err: error, method, url }, "request refused");
+    return sendError(told, reply);
+  };
 }
 
 const CODES: Readonly<Record<number, ErrorCode>> = {

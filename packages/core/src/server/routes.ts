@@ -136,7 +136,10 @@ function registerConversations(app: FastifyInstance, conversations: Conversation
         summary: "Create a conversation, or change its metadata",
         params,
         body: schemas.putConversationSchema,
-        response: { ...answer(200, answers.conversationSchema), 201: json("Created", answers.conversationSchema) },
+        response: {
+          ...answer(200, answers.conversationSchema),
+          201: json("Created", answers.conversationSchema),
+        },
       },
     },
     async (request, reply) => {
@@ -175,7 +178,10 @@ function registerContexts(app: FastifyInstance, contexts: Contexts): void {
         summary: "Create a context, or change its configuration",
         params,
         body: schemas.putContextSchema,
-        response: { ...answer(200, answers.contextRecordSchema), 201: json("Created", answers.contextRecordSchema) },
+        response: {
+          ...answer(200, answers.contextRecordSchema),
+          201: json("Created", answers.contextRecordSchema),
+        },
       },
     },
     async (request, reply) => {
@@ -222,7 +228,12 @@ function registerContexts(app: FastifyInstance, contexts: Contexts): void {
   app.post<IdRequest>(
     "/v1/contexts/:id/reset",
     {
-      schema: { tags, summary: "Rebuild the window from the log", params, response: answer(200, answers.versionSchema) },
+      schema: {
+        tags,
+        summary: "Rebuild the window from the log",
+        params,
+        response: answer(200, answers.versionSchema),
+      },
     },
     async (request, reply) => {
       refuseQuery(request);
@@ -292,7 +303,8 @@ function refuseQuery({ query }: FastifyRequest): void {
 }
 
 function refuseBody({ body }: FastifyRequest): void {
-  if (body === undefined || (typeof body === "object" && body !== null && Object.keys(body).length === 0)) return;
+  if (body === undefined || (typeof body === "object" && body !== null && Object.keys(body).length === 0))
+    return;
   throw new FastpacaError("invalid_request", "body must be empty", { field: "body" });
 }
 

@@ -3,11 +3,11 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import rateLimit from "@fastify/rate-limit";
 import swagger from "@fastify/swagger";
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type onSendHookHandler } from "fastify";
 import { FastpacaError } from "../errors.js";
 import type { Store } from "../store/store.js";
 import { authentication, bearerToken } from "./authentication.js";
-import { errorBody, handleError, JSON_TYPE, sendError } from "./errors.js";
+import { errorBody, errorHandler, JSON_TYPE, sendError } from "./errors.js";
 import { Metrics } from "./metrics.js";
 import { healthSchema } from "./response-schemas.js";
 import { registerRoutes } from "./routes.js";
@@ -29,6 +29,13 @@ export interface ServerOptions {
   readonly version?: string | undefined;
 }
 
+declare module "fastify" {
+  interface FastifyRequest {
+    /** On the clock of `performance.now`. */
+    startedAt: number;
+  }
+}
+
 const BODY_LIMIT = 1024 * 1024;
 /** Longest that a client may take to send a request, in milliseconds. */
 const REQUEST_TIMEOUT = 60_000;
@@ -38,6 +45,7 @@ const MAX_PARAM_LENGTH = 255 * 9;
 /** A Fastify instance that serves a store; `listen` and `close` it as any other. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
   const { store, apiKeys = [], bodyLimit = BODY_LIMIT } = options;
+  const handleError = errorHandler(options.logger);
   const app: FastifyInstance = fastify({
     bodyLimit,
     requestTimeout: REQUEST_TIMEOUT,
@@ -46,8 +54,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     // Requests without a Host header reach the routes, whose answers have a body.
     http: { requireHostHeader: false },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    logController: new LogController({ disableRequestLogging: options.logRequests !== true }),
-    ...(options.logger && { loggerInstance: options.logger }),
+    // With a logger, the framework makes one for each request and listens to each response.
+    ...(options.logger && options.logRequests === true && { loggerInstance: options.logger }),
     frameworkErrors: handleError,
     clientErrorHandler: (error, socket) => answerRaw(socket, unreadable(error)),
   });
@@ -63,14 +71,9 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler(handleError);
-  app.setNotFoundHandler(({ method, url }, reply) => {
-    const path = url.split("?", 1)[0] ?? "";
-    return sendError(new FastpacaError("not_found", `there is no ${method} ${path}`), reply);
-  });
-
-  refuseWhileClosing(app);
   const metrics = new Metrics(store);
-  app.addHook("onResponse", async (request, reply) => metrics.observe(request, reply));
+  refuseWhileClosing(app);
+  measure(app, metrics);
   if (apiKeys.length > 0) app.addHook("onRequest", authentication(apiKeys));
   if (options.rateLimit !== undefined) await limitRate(app, options.rateLimit);
   await app.register(swagger, {
@@ -92,7 +95,9 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
 
 function registerOperations(app: FastifyInstance, store: Store, metrics: Metrics): void {
   const tags = ["operations"];
-  const health = (summary: string): object => ({ schema: { tags, summary, response: { 200: healthSchema } } });
+  const health = (summary: string): object => ({
+    schema: { tags, summary, response: { 200: healthSchema } },
+  });
   app.get("/health/live", health("The process runs"), async (_request, reply) =>
     reply.header("content-type", JSON_TYPE).send('{"status":"ok"}'),
   );
@@ -138,14 +143,39 @@ function parseJson(body: Buffer, done: (error: Error | null, body?: unknown) => 
   done(null, parsed);
 }
 
+/** Counts each request of each route when its answer is ready; those of no route together. */
+function measure(app: FastifyInstance, metrics: Metrics): void {
+  app.decorateRequest("startedAt", 0);
+  app.addHook("onRequest", (request, _reply, done) => {
+    request.startedAt = performance.now();
+    done();
+  });
+  const meter = (method: string, url: string): onSendHookHandler => {
+    const count = metrics.meter(method, url);
+    return (request, reply, payload, done) => {
+      count(reply.statusCode, (performance.now() - request.startedAt) / 1000);
+      done(null, payload);
+    };
+  };
+  app.addHook("onRoute", (route) => {
+    route.onSend = meter(String(route.method), route.url);
+  });
+  const count = metrics.meter("any", "none");
+  app.setNotFoundHandler(({ method, url, startedAt }, reply) => {
+    const path = url.split("?", 1)[0] ?? "";
+    count(404, (performance.now() - startedAt) / 1000);
+    return sendError(new FastpacaError("not_found", `there is no ${method} ${path}`), reply);
+  });
+}
+
 /** Running requests are finished and answered; new ones on open connections are told to go elsewhere. */
 function refuseWhileClosing(app: FastifyInstance): void {
   let closing = false;
   app.addHook("preClose", async () => {
     closing = true;
   });
-  app.addHook("onRequest", async () => {
-    if (closing) throw new FastpacaError("unavailable", "the server is shutting down");
+  app.addHook("onRequest", (_request, _reply, done) => {
+    done(closing ? new FastpacaError("unavailable", "the server is shutting down") : undefined);
   });
 }
 
@@ -162,9 +192,13 @@ async function limitRate(app: FastifyInstance, perSecond: number): Promise<void>
 /** An error of Node's HTTP parser, before there is a request. */
 function unreadable(error: Error & { code?: string }): FastpacaError {
   if (error.code === "HPE_HEADER_OVERFLOW") {
-    return new FastpacaError("payload_too_large", "the headers are too large", { field: "headers", cause: error });
+    return new FastpacaError("payload_too_large", "the headers are too large", {
+      field: "headers",
+      cause: error,
+    });
   }
-  const message = error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "the request took too long" : "this is not HTTP";
+  const message =
+    error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "the request took too long" : "this is not HTTP";
   return new FastpacaError("invalid_request", message, { cause: error });
 }
 

@@ -89,7 +89,8 @@ export class Backend {
     this.#running += 1;
     try {
       const heads = await this.#read("heads", this.#driver.heads(ids));
-      for (const [index, waiters] of waiting.entries()) for (const waiter of waiters) waiter.resolve(heads[index]);
+      for (const [index, waiters] of waiting.entries())
+        for (const waiter of waiters) waiter.resolve(heads[index]);
     } catch (error) {
       for (const waiters of waiting) for (const waiter of waiters) waiter.reject(error);
     } finally {

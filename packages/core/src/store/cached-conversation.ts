@@ -27,6 +27,7 @@ export class CachedConversation {
   readonly #recent = new RecentMessages();
   #revision = 0;
   #conversation: Conversation | undefined;
+  #commits = "";
   #index: CommittedIndex | undefined;
   #summary: { readonly version: number; readonly text: string } | undefined;
   #contextText: { readonly revision: number; readonly text: string } | undefined;
@@ -47,6 +48,11 @@ export class CachedConversation {
     return this.#conversation;
   }
 
+  /** Tokens of the latest commits, as the head holds them. */
+  get commits(): string {
+    return this.#commits;
+  }
+
   /** Bytes of memory, roughly. */
   get bytes(): number {
     const index = this.#index;
@@ -57,13 +63,20 @@ export class CachedConversation {
 
   /** Takes over a head that was read, or that won against a commit, unless a newer one is known already. */
   adopt(head: Head | undefined): void {
-    if (head !== undefined && head.revision > this.#revision) this.#advance(head.revision, decodeHead(head));
+    if (head === undefined || head.revision <= this.#revision) return;
+    const { conversation, commits } = decodeHead(head);
+    this.#advance(head.revision, conversation, commits);
   }
 
   /** Takes over what a commit made of the conversation. */
-  land(revision: number, conversation: Conversation, messages: readonly StoredMessage[]): void {
+  land(
+    revision: number,
+    conversation: Conversation,
+    commits: string,
+    messages: readonly StoredMessage[],
+  ): void {
     if (revision <= this.#revision) return;
-    this.#advance(revision, conversation);
+    this.#advance(revision, conversation, commits);
     this.#recent.append(messages);
     const liveFrom = conversation.window?.liveFrom ?? Infinity;
     this.#recent.trim(Math.min(liveFrom, conversation.lastSeq - KEPT_BEHIND + 1));
@@ -71,24 +84,27 @@ export class CachedConversation {
   }
 
   /**
-   * The index that `needs` asks for, up to the present last seq; loads what is missing.
+   * The index that `needs` asks for, up to the present last seq; a promise where something of it has to be loaded.
    * @throws PrunedError
    */
-  async index(needs: IndexNeeds): Promise<CommittedIndex> {
+  index(needs: IndexNeeds): CommittedIndex | Promise<CommittedIndex> {
     const lastSeq = this.#conversation?.lastSeq ?? 0;
-    const life = this.#life;
     let index = this.#index;
     if (index === undefined || index.first > needs.from || (needs.shaped && !index.shaped)) {
       index = new CommittedIndex(needs.from, needs.shaped);
+      if (lastSeq < needs.from) this.#index = index;
     }
+    return index.last < lastSeq ? this.#extend(index, lastSeq) : index;
+  }
+
+  async #extend(index: CommittedIndex, lastSeq: number): Promise<CommittedIndex> {
+    const life = this.#life;
     while (index.last < lastSeq) {
       const from = index.last + 1;
       const page = await this.#page(from, lastSeq);
       // Somebody else extended the same index meanwhile.
       if (index.last !== from - 1) continue;
-      for (const { tokens, body } of page) {
-        index.push({ tokens, shape: index.shaped ? shapeOfBody(body) : undefined });
-      }
+      for (const { tokens, body } of page) index.push(tokens, () => shapeOfBody(body));
     }
     if (life !== this.#life) throw new PrunedError(`${this.id} was purged while it was read`);
     this.#index = index;
@@ -141,7 +157,7 @@ export class CachedConversation {
     if (text.length <= KEPT_CONTEXT) this.#contextText = { revision, text };
   }
 
-  #advance(revision: number, conversation: Conversation): void {
+  #advance(revision: number, conversation: Conversation, commits: string): void {
     if (conversation.life !== this.#life || conversation.purged) {
       this.#life = conversation.purged ? 0 : conversation.life;
       this.#index = undefined;
@@ -151,6 +167,7 @@ export class CachedConversation {
     }
     this.#revision = revision;
     this.#conversation = conversation;
+    this.#commits = commits;
   }
 
   /** Messages from `from` on, at least one, at most up to `to`. */

@@ -61,7 +61,13 @@ export interface ListInput {
 }
 
 // strictRequired would have the tag of the policies declared beside their alternatives, where OpenAPI does not want it.
-const ajv = new Ajv2020({ discriminator: true, strict: true, strictRequired: false, allowUnionTypes: true, ownProperties: true });
+const ajv = new Ajv2020({
+  discriminator: true,
+  strict: true,
+  strictRequired: false,
+  allowUnionTypes: true,
+  ownProperties: true,
+});
 
 export const check = {
   putContext: checker<PutContextInput>(schemas.putContextSchema),
@@ -87,7 +93,8 @@ function checker<T>(schema: object): (input: unknown) => T {
 }
 
 function describe(error: ErrorObject | undefined): FastpacaError {
-  if (error === undefined) return new FastpacaError("invalid_request", "the request is not of the expected form");
+  if (error === undefined)
+    return new FastpacaError("invalid_request", "the request is not of the expected form");
   const at = fieldPath(error.instancePath);
   const params: Record<string, unknown> = error.params;
   switch (error.keyword) {

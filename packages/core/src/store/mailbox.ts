@@ -2,9 +2,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { DriverUnavailableError, type Commit, type KeyRecord } from "../driver.js";
 import { FastpacaError } from "../errors.js";
 import type { Command, Result } from "../semantics/commands.js";
-import { decodeHead, encodeState, REMEMBERED_COMMITS, type Conversation } from "../semantics/conversation.js";
+import { encodeHead, REMEMBERED_COMMITS, remember, remembers } from "../semantics/conversation.js";
 import { fold, indexNeeds, type Fold } from "../semantics/fold.js";
-import { CommittedIndex, PendingIndex } from "../semantics/window-index.js";
+import { PendingIndex } from "../semantics/window-index.js";
 import { asStoreError, type Backend } from "./backend.js";
 import type { Batcher } from "./batcher.js";
 import { PrunedError, type CachedConversation } from "./cached-conversation.js";
@@ -60,36 +60,36 @@ export class Mailbox {
     this.#parts = parts;
   }
 
-  get empty(): boolean {
-    return this.#waiting.length === 0;
-  }
-
   push(waiting: Waiting): void {
     this.#waiting.push(waiting);
   }
 
   /** Refuses the commands whose time is over and that are in no commit yet. */
   expire(now: number): void {
-    if (this.#waiting.every(({ deadline }) => deadline > now)) return;
-    const expired = this.#waiting.filter(({ deadline }) => deadline <= now);
-    this.#waiting = this.#waiting.filter(({ deadline }) => deadline > now);
-    settleAll(expired, tooLate());
+    this.#waiting = settleExpired(this.#waiting, now);
   }
 
-  /** Writes until nothing waits any more. */
-  async drain(): Promise<void> {
+  /**
+   * Writes until nothing waits any more.
+   * @param emptied called at that very moment, before anything else can arrive
+   */
+  async drain(emptied: () => void): Promise<void> {
     const { cache } = this.#parts;
     try {
       const held = cache.hold(this.id);
       const cached = held instanceof Promise ? await held : held;
       try {
-        while (this.#waiting.length > 0) await this.#write(this.#take(), cached);
+        while (this.#waiting.length > 0) {
+          const attempt = this.#attempt(cached);
+          for (let tries = 0; attempt.batch.length > 0; tries++) await this.#try(attempt, tries);
+        }
       } finally {
         cache.release(this.id);
       }
     } catch (error) {
       settleAll(this.#waiting.splice(0), asStoreError(error));
     }
+    emptied();
   }
 
   #take(): Waiting[] {
@@ -103,135 +103,146 @@ export class Mailbox {
     return this.#waiting.splice(0, count);
   }
 
-  /** Answers every command of the batch, or puts it back to the front. */
-  async #write(batch: Waiting[], cached: CachedConversation): Promise<void> {
-    const attempt: Attempt = {
+  #attempt(cached: CachedConversation): Attempt {
+    const { shared } = this.#parts;
+    return {
       cached,
-      batch,
-      held: new Map(),
+      batch: this.#take(),
+      held: undefined,
       again: false,
-      confirmed: !this.#parts.shared,
+      confirmed: !shared,
+      uncertain: false,
     };
+  }
+
+  /** One more attempt at a batch, and what has to happen before the next one. */
+  async #try(attempt: Attempt, tries: number): Promise<void> {
+    const { revision } = attempt.cached;
     try {
-      for (let tries = 0; attempt.batch.length > 0; tries++) {
-        const revision = cached.revision;
-        await this.#tryOnce(attempt).catch((error: unknown) => this.#recover(error));
-        // Nothing was learnt by two attempts: do not spin.
-        if (tries > 1 && cached.revision === revision) await pause(backoff(tries - 2));
-        this.#dropExpired(attempt);
-      }
+      await this.#commit(attempt);
+      if (attempt.batch.length === 0) return;
+      // Nothing was learnt by two attempts: do not spin.
+      if (tries > 1 && attempt.cached.revision === revision) await pause(backoff(tries - 2));
     } catch (error) {
-      settleAll(attempt.batch, asStoreError(error));
+      // The log was pruned or purged while it was read: the head tells more.
+      if (error instanceof PrunedError) await pause(backoff(tries));
+      else settleAll(attempt.batch.splice(0), attempt.uncertain ? unknownOutcome() : asStoreError(error));
     }
-  }
-
-  /** The log was pruned or purged while it was read: the head tells more. */
-  async #recover(error: unknown): Promise<void> {
-    if (!(error instanceof PrunedError)) throw error;
-    await this.#parts.cache.refresh(this.id);
-  }
-
-  #dropExpired(attempt: Attempt): void {
-    const now = this.#parts.clock();
-    settleAll(attempt.batch.filter(({ deadline }) => deadline <= now), tooLate());
-    attempt.batch = attempt.batch.filter(({ deadline }) => deadline > now);
+    attempt.batch = settleExpired(attempt.batch, this.#parts.clock());
   }
 
   /** Folds the batch and commits it; leaves in the attempt what has to be tried again, and what was learnt for it. */
-  async #tryOnce(attempt: Attempt): Promise<void> {
+  async #commit(attempt: Attempt): Promise<void> {
     const { cached, batch, held } = attempt;
     const commands = batch.map(({ command }) => command);
-    const before = cached.conversation;
-    const base = cached.revision;
-    const index = await this.#index(cached, commands);
+    const { conversation: before, revision: base } = cached;
+    const needed = this.#index(cached, commands);
+    const index = needed instanceof Promise ? await needed : needed;
     // A reader may have brought a newer head meanwhile.
     if (cached.revision !== base) return;
 
-    const now = this.#parts.clock();
-    const folded = fold(before, commands, { id: this.id, now, index, held });
-    if (folded.lookup.length > 0) return this.#lookUp(folded.lookup, held);
-    if (folded.after === undefined || folded.after === before) {
-      if (!attempt.confirmed) return this.#confirm(attempt);
-      return this.#answer(attempt, folded);
+    const folded = fold(before, commands, { id: this.id, now: this.#parts.clock(), index, held });
+    if (folded.lookup.length > 0) return this.#lookUp(attempt, folded.lookup);
+    const { after, messages, marks, keys } = folded;
+    if (after === undefined || after === before) {
+      return attempt.confirmed ? this.#answer(attempt, folded, base) : this.#confirm(attempt);
     }
 
     const token = this.#parts.nextToken();
-    const after = { ...folded.after, commits: [...folded.after.commits, token].slice(-REMEMBERED_COMMITS) };
-    const commit = commitOf(base, after, folded);
-    const bytes = batch.reduce((sum, waiting) => sum + waiting.bytes, 0);
+    const commits = remember(cached.commits, token);
+    const head = encodeHead(after, base + 1, commits);
+    const commit: Commit = { id: this.id, base, head, messages, marks, keys };
+    const fate = await this.#submit(commit, token, attempt);
+    if (fate === "landed") {
+      index?.land();
+      cached.land(base + 1, after, commits, messages);
+      this.#answer(attempt, folded, base + 1);
+    } else if (fate === "open") {
+      settleAll(attempt.batch.splice(0), unknownOutcome());
+    } else {
+      await this.#prepareNext(attempt, commit, fate);
+    }
+  }
+
+  /** Hands over a commit and learns what became of it. */
+  async #submit(commit: Commit, token: string, attempt: Attempt): Promise<Fate> {
+    const bytes = attempt.batch.reduce((sum, waiting) => sum + waiting.bytes, 0);
     const outcome = await this.#parts.batcher.submit(commit, bytes, attempt.again);
     attempt.again = true;
-    if (outcome.status === "unknown") {
-      const fate = await this.#learnFate(commit, token, bytes, batch);
-      if (fate === "landed") return this.#land(attempt, index, base, after, folded);
-      // Keys make it safe to decide again: had the commit landed, the driver would hold them.
-      const hopeless = fate === "open" ? batch : batch.filter((waiting) => fate === "forgotten" && !isKeyed(waiting));
-      settleAll(hopeless, unknownOutcome());
-      attempt.batch = batch.filter((waiting) => !hopeless.includes(waiting));
-      held.clear();
-      await this.#parts.cache.refresh(this.id);
-      return;
-    }
     switch (outcome.status) {
       case "committed":
-        return this.#land(attempt, index, base, after, folded);
-      case "duplicate":
-        return this.#lookUp(
-          commit.keys.map(({ key }) => key),
-          held,
-        );
+        return "landed";
+      case "unknown":
+        return this.#learnFate(commit, token, bytes, attempt.batch);
       case "conflict":
-        held.clear();
-        cached.adopt(outcome.head);
-        if (cached.revision === base) await this.#parts.cache.refresh(this.id);
-        attempt.confirmed = true;
+        attempt.cached.adopt(outcome.head);
+        return "lost";
+      case "duplicate":
+        return "lost";
     }
   }
 
-  #land(
-    attempt: Attempt,
-    index: PendingIndex | undefined,
-    base: number,
-    after: Conversation,
-    folded: Fold,
-  ): void {
-    index?.land();
-    attempt.cached.land(base + 1, after, folded.messages);
-    this.#answer(attempt, folded);
+  /** A commit did not land, or nobody remembers: learns what the next attempt has to know. */
+  async #prepareNext(attempt: Attempt, { base, keys }: Commit, fate: "lost" | "forgotten"): Promise<void> {
+    const { cached } = attempt;
+    attempt.held = undefined;
+    if (fate === "forgotten") {
+      // Keys make it safe to decide again: had the commit landed, they would be held.
+      settleAll(
+        attempt.batch.filter((waiting) => !isKeyed(waiting)),
+        unknownOutcome(),
+      );
+      attempt.batch = attempt.batch.filter(isKeyed);
+      attempt.uncertain = true;
+    }
+    if (cached.revision === base) await this.#parts.cache.refresh(this.id);
+    // Not a newer head, so it was the keys.
+    if (cached.revision === base || fate === "forgotten")
+      await this.#lookUp(
+        attempt,
+        keys.map(({ key }) => key),
+      );
+    attempt.uncertain = false;
+    attempt.confirmed = true;
   }
 
-  async #index(cached: CachedConversation, commands: readonly Command[]): Promise<PendingIndex | undefined> {
+  /** Without a wait where the index is at hand, as it is for every conversation that is in use. */
+  #index(
+    cached: CachedConversation,
+    commands: readonly Command[],
+  ): PendingIndex | undefined | Promise<PendingIndex> {
     const needs = indexNeeds(cached.conversation, commands);
     if (needs === undefined) return undefined;
     const lastSeq = cached.conversation?.lastSeq ?? 0;
-    // Nothing to load for a conversation that this commit creates.
-    if (lastSeq === 0) return new PendingIndex(new CommittedIndex(1, needs.shaped), 0);
-    return new PendingIndex(await cached.index(needs), lastSeq);
+    const index = cached.index(needs);
+    if (index instanceof Promise) return index.then((loaded) => new PendingIndex(loaded, lastSeq));
+    return new PendingIndex(index, lastSeq);
   }
 
-  async #lookUp(keys: readonly string[], held: Map<string, KeyRecord | undefined>): Promise<void> {
+  async #lookUp(attempt: Attempt, keys: readonly string[]): Promise<void> {
     const records = await this.#parts.backend.keys(this.id, keys);
-    for (const key of keys) held.set(key, undefined);
-    for (const record of records) held.set(record.key, record);
+    attempt.held ??= new Map();
+    for (const key of keys) attempt.held.set(key, undefined);
+    for (const record of records) attempt.held.set(record.key, record);
   }
 
   /** Refusals were decided on a head that may be old: they stand only if it is still the latest. */
   async #confirm(attempt: Attempt): Promise<void> {
     const { revision } = attempt.cached;
     await this.#parts.cache.refresh(this.id);
-    if (attempt.cached.revision !== revision) attempt.held.clear();
+    if (attempt.cached.revision !== revision) attempt.held = undefined;
     attempt.confirmed = true;
   }
 
-  #answer(attempt: Attempt, { decisions }: Fold): void {
+  /** @param revision that the conversation was at when this was decided */
+  #answer(attempt: Attempt, { decisions }: Fold, revision: number): void {
     const answered = attempt.batch.splice(0, decisions.length);
-    const { revision } = attempt.cached;
-    for (const [index, waiting] of answered.entries()) {
+    for (const [index, { settle }] of answered.entries()) {
       const decision = decisions[index] ?? unknownOutcome();
-      waiting.settle(decision instanceof FastpacaError ? decision : { result: decision, revision });
+      settle(decision instanceof FastpacaError ? decision : { result: decision, revision });
     }
     // What did not fit into the same commit waits for the next one.
-    this.#waiting.unshift(...attempt.batch.splice(0));
+    if (attempt.batch.length > 0) this.#waiting.unshift(...attempt.batch.splice(0));
   }
 
   /**
@@ -245,12 +256,14 @@ export class Mailbox {
         const outcome = await this.#parts.batcher.submit(commit, bytes, true);
         if (outcome.status === "committed") return "landed";
         if (outcome.status !== "unknown") {
-          const head = (outcome.status === "conflict" && outcome.head) || (await this.#parts.backend.head(this.id));
-          if (head !== undefined && decodeHead(head).commits.includes(token)) return "landed";
+          const head =
+            (outcome.status === "conflict" && outcome.head) || (await this.#parts.backend.head(this.id));
+          if (head !== undefined && remembers(head, token)) return "landed";
           const passed = (head?.revision ?? 0) - commit.base;
           return passed < REMEMBERED_COMMITS ? "lost" : "forgotten";
         }
       } catch (error) {
+        // Out of reach: the next attempt may tell.
         if (!(error instanceof DriverUnavailableError || error instanceof FastpacaError)) throw error;
       }
       await pause(backoff(tries));
@@ -268,18 +281,14 @@ type Fate = "landed" | "lost" | "forgotten" | "open";
 interface Attempt {
   readonly cached: CachedConversation;
   batch: Waiting[];
-  /** Keys that were looked up. */
-  readonly held: Map<string, KeyRecord | undefined>;
+  /** Keys that were looked up; undefined values: not held. */
+  held: Map<string, KeyRecord | undefined> | undefined;
   /** A commit of this batch did not land. */
   again: boolean;
   /** The head is not older than the batch, so that even what commits nothing may be decided on it. */
   confirmed: boolean;
-}
-
-function commitOf(base: number, after: Conversation, { messages, marks, keys }: Fold): Commit {
-  const { window, commits, ...head } = after;
-  const state = encodeState(window, commits);
-  return { id: after.id, base, head: { ...head, revision: base + 1, state }, messages, marks, keys };
+  /** A commit of this batch may have landed, and only the keys can tell. */
+  uncertain: boolean;
 }
 
 function isKeyed({ command }: Waiting): boolean {
@@ -290,8 +299,15 @@ function settleAll(waiting: readonly Waiting[], result: FastpacaError): void {
   for (const { settle } of waiting) settle(result);
 }
 
-function tooLate(): FastpacaError {
-  return new FastpacaError("unavailable", "the write waited too long; nothing was applied");
+/** Refuses what waited too long, and returns the rest. */
+function settleExpired(waiting: Waiting[], now: number): Waiting[] {
+  if (waiting.every(({ deadline }) => deadline > now)) return waiting;
+  const error = new FastpacaError("unavailable", "the write waited too long; nothing was applied");
+  return waiting.filter(({ deadline, settle }) => {
+    if (deadline > now) return true;
+    settle(error);
+    return false;
+  });
 }
 
 function unknownOutcome(): FastpacaError {

@@ -93,12 +93,16 @@ abstract class Log<Record extends ConversationRecord> {
   async append(id: string, input: AppendInput): Promise<AppendResult> {
     const { message, messages, if_version: ifVersion, idempotency_key: name } = check.append(input);
     if ((message === undefined) === (messages === undefined)) {
-      const problem = message === undefined ? "is required, or else messages" : "and messages exclude each other";
+      const problem =
+        message === undefined ? "is required, or else messages" : "and messages exclude each other";
       throw new FastpacaError("invalid_request", `message ${problem}`, { field: "message" });
     }
     const inputs = messages ?? (message === undefined ? [] : [message]);
     const prepared = this.prepare(inputs, messages === undefined ? undefined : "messages");
-    const key = name === undefined ? undefined : { name: checkIdentifier(name, "idempotency_key"), hash: fingerprint(prepared, inputs) };
+    const key =
+      name === undefined
+        ? undefined
+        : { name: checkIdentifier(name, "idempotency_key"), hash: fingerprint(prepared, inputs) };
     const { result } = await this.write(
       id,
       { type: "append", surface: this.surface, messages: prepared, ifVersion, key },
@@ -143,7 +147,7 @@ abstract class Log<Record extends ConversationRecord> {
   }
 
   /** @param bytes that the command adds to a commit beside the head, at most */
-  protected async write(id: string, command: Command, bytes = 0): Promise<Written> {
+  protected write(id: string, command: Command, bytes = 0): Promise<Written> {
     checkIdentifier(id, "id");
     return this.parts.writer.execute(id, command, bytes);
   }
@@ -157,9 +161,13 @@ abstract class Log<Record extends ConversationRecord> {
     const { maxMessages, estimator } = this.parts;
     if (inputs.length > maxMessages) {
       const field = list ?? "message";
-      throw new FastpacaError("payload_too_large", `${field} must be at most ${maxMessages} messages`, { field });
+      throw new FastpacaError("payload_too_large", `${field} must be at most ${maxMessages} messages`, {
+        field,
+      });
     }
-    return inputs.map((input, at) => prepareMessage(input, list === undefined ? "message" : `${list}[${at}]`, estimator));
+    return inputs.map((input, at) =>
+      prepareMessage(input, list === undefined ? "message" : `${list}[${at}]`, estimator),
+    );
   }
 }
 

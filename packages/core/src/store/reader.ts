@@ -44,7 +44,11 @@ export class Reader {
   }
 
   /** The newest messages but `offset`, at most `limit`, ascending. */
-  tail(id: string, surface: Surface, { offset = 0, limit = DEFAULT_PAGE }: TailInput): Promise<Document<TailRecord>> {
+  tail(
+    id: string,
+    surface: Surface,
+    { offset = 0, limit = DEFAULT_PAGE }: TailInput,
+  ): Promise<Document<TailRecord>> {
     return this.#read(id, async (cached) => {
       const { revision } = cached;
       const { lastSeq, firstSeq, version } = existing(cached.conversation, surface);
@@ -55,7 +59,11 @@ export class Reader {
   }
 
   /** At most `limit` messages from seq `from` on, ascending, and the version at which a stream goes on behind them. */
-  replay(id: string, surface: Surface, { from = 1, limit = DEFAULT_PAGE }: ReplayInput): Promise<Document<ReplayRecord>> {
+  replay(
+    id: string,
+    surface: Surface,
+    { from = 1, limit = DEFAULT_PAGE }: ReplayInput,
+  ): Promise<Document<ReplayRecord>> {
     return this.#read(id, async (cached) => {
       const { revision } = cached;
       const { lastSeq, firstSeq, version } = existing(cached.conversation, surface);
@@ -103,7 +111,7 @@ export class Reader {
     const labels = Object.entries(metadata).map(([key, value]) => label(key, String(value)));
     const after = cursor === undefined ? undefined : decodeCursor(cursor);
     const { heads, next } = await this.#backend.list({ limit, labels, after });
-    const records = heads.map((head: Head) => renderRecord(decodeHead(head), "conversation"));
+    const records = heads.map((head: Head) => renderRecord(decodeHead(head).conversation, "conversation"));
     const rest = next === undefined ? "" : `,"cursor":${JSON.stringify(encodeCursor(next))}`;
     return new Document(`{"conversations":[${records.join(",")}]${rest}}`, 0);
   }
@@ -137,11 +145,15 @@ function decodeCursor(cursor: string): { updatedAt: number; id: string } {
   try {
     decoded = JSON.parse(Buffer.from(cursor, "base64url").toString());
   } catch (cause) {
-    throw new FastpacaError("invalid_request", "cursor is not one that a listing returned", { field: "cursor", cause });
+    throw new FastpacaError("invalid_request", "cursor is not one that a listing returned", {
+      field: "cursor",
+      cause,
+    });
   }
   if (Array.isArray(decoded)) {
     const [updatedAt, id]: unknown[] = decoded;
-    if (Number.isSafeInteger(updatedAt) && typeof updatedAt === "number") return { updatedAt, id: checkIdentifier(id, "cursor") };
+    if (Number.isSafeInteger(updatedAt) && typeof updatedAt === "number")
+      return { updatedAt, id: checkIdentifier(id, "cursor") };
   }
   throw invalid("cursor", "is not one that a listing returned");
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Driver } from "../driver.js";
+import { TOKEN_LENGTH } from "../semantics/conversation.js";
 import { approx, type Estimator } from "../semantics/tokens.js";
 import { Backend } from "./backend.js";
 import { Batcher } from "./batcher.js";
@@ -58,7 +59,12 @@ export class Store implements AsyncDisposable {
       clock,
       nextToken: commitTokens(),
     });
-    const parts = { reader, writer: this.#writer, estimator, maxMessages: options.maxMessages ?? MAX_MESSAGES };
+    const parts = {
+      reader,
+      writer: this.#writer,
+      estimator,
+      maxMessages: options.maxMessages ?? MAX_MESSAGES,
+    };
     this.conversations = new Conversations(parts);
     this.contexts = new Contexts(parts);
   }
@@ -87,9 +93,16 @@ export class Store implements AsyncDisposable {
   }
 }
 
-/** Names for commits: a prefix that no other store has, and a number. */
+/** Names for commits: eight random characters that no other store has, and a number. */
 function commitTokens(): () => string {
-  const prefix = randomBytes(6).toString("base64url");
-  let count = 0;
-  return () => prefix + (count++).toString(36);
+  const digits = TOKEN_LENGTH - 8;
+  let prefix = "";
+  let count = Infinity;
+  return () => {
+    if (count >= 36 ** digits) {
+      prefix = randomBytes(6).toString("base64url");
+      count = 0;
+    }
+    return prefix + (count++).toString(36).padStart(digits, "0");
+  };
 }

@@ -91,14 +91,8 @@ export class Writer {
   #runReady(): void {
     const ready = this.#ready;
     this.#ready = [];
-    for (const mailbox of ready) void this.#run(mailbox);
+    for (const mailbox of ready) void mailbox.drain(() => this.#mailboxes.delete(mailbox.id));
     this.#parts.batcher.flush();
-  }
-
-  async #run(mailbox: Mailbox): Promise<void> {
-    // What arrived after the last look is drained too, before the mailbox is closed in the same breath.
-    while (!mailbox.empty) await mailbox.drain();
-    this.#mailboxes.delete(mailbox.id);
   }
 
   #sweep(): void {
