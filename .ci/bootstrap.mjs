@@ -13,7 +13,11 @@ const installed = path.join(root, "node_modules", ".pnpm", "lock.yaml");
 const locked = readFileSync(path.join(root, "pnpm-lock.yaml"), "utf8");
 const shell = process.platform === "win32";
 
-if (!existsSync(installed) || readFileSync(installed, "utf8") !== locked || !existsSync(path.join(bin, "tsc"))) {
+if (
+  !existsSync(installed) ||
+  readFileSync(installed, "utf8") !== locked ||
+  !existsSync(path.join(bin, "tsc"))
+) {
   console.log("fastpaca: installing dependencies (first run, or the lockfile changed)");
   const args = ["--yes", "--prefer-offline", packageManager, "install", "--frozen-lockfile"];
   const { status } = spawnSync("npx", args, { cwd: root, stdio: "inherit", shell });
@@ -22,6 +26,11 @@ if (!existsSync(installed) || readFileSync(installed, "utf8") !== locked || !exi
 
 const env = { ...process.env, PATH: bin + path.delimiter + process.env.PATH };
 const [task = "", ...rest] = process.argv.slice(2);
-const child = spawn("node", [path.join(root, ".ci", `${task}.mjs`), ...rest], { cwd: root, env, shell, stdio: "inherit" });
+const child = spawn("node", [path.join(root, ".ci", `${task}.mjs`), ...rest], {
+  cwd: root,
+  env,
+  shell,
+  stdio: "inherit",
+});
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));

@@ -2,18 +2,25 @@
 import { spawnSync } from "node:child_process";
 import { globSync, readFileSync, rmSync } from "node:fs";
 
-for (const report of globSync("{packages/*,conformance,examples/*}/.reports")) rmSync(report, { recursive: true });
+for (const report of globSync("{packages/*,conformance,examples/*}/.reports"))
+  rmSync(report, { recursive: true });
 const tasks = ["//#format:check", "//#lint", "//#build", "test"];
 console.log(`fastpaca: turbo run ${tasks.join(" ")}`);
-const { status } = spawnSync("turbo", ["run", ...tasks, "--continue", "--concurrency=1", "--output-logs=new-only"], {
-  stdio: "inherit",
-  shell: process.platform === "win32",
-});
+const { status } = spawnSync(
+  "turbo",
+  ["run", ...tasks, "--continue", "--concurrency=1", "--output-logs=new-only"],
+  {
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  },
+);
 
 const reports = globSync("{packages/*,conformance,examples/*}/.reports/vitest.json");
 const count = { passed: 0, failed: 0, skipped: 0 };
 for (const report of reports) {
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(report, "utf8"));
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
+    readFileSync(report, "utf8"),
+  );
   count.passed += numPassedTests;
   count.failed += numFailedTests;
   count.skipped += numPendingTests + numTodoTests;

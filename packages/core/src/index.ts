@@ -3,7 +3,8 @@ export { ERROR_CODES, FastpacaError, type ErrorCode, type ErrorDetails } from ".
 export { loadO200k } from "./o200k.js";
 export type { MessageInput, PartInput } from "./semantics/message.js";
 export type { Policy, PolicyInput } from "./semantics/policy.js";
-export { approx, approxTokens, estimatorFrom, type Estimator } from "./semantics/tokens.js";
+export { approxTokens } from "./semantics/approx-tokens.js";
+export { approx, estimatorFrom, type Estimator } from "./semantics/tokens.js";
 export type { Segment } from "./semantics/window.js";
 export type {
   AppendInput,

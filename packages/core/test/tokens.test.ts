@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { approxTokens } from "../src/semantics/approx-tokens.js";
 import { loadO200k, loadO200kCount } from "../src/o200k.js";
 import {
   approx,
-  approxTokens,
   estimatorFrom,
   FILE_TOKENS,
   MESSAGE_TOKENS,

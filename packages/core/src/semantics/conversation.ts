@@ -72,7 +72,7 @@ export function remember(commits: string, token: string): string {
 export function decodeHead(head: Head): { conversation: Conversation; commits: string } {
   const { revision: _, state, ...fields } = head;
   // The state was written by encodeHead; drivers hand it back untouched.
-  const { w, c } = JSON.parse(state) as StateRecord;
+  const { w, c }: StateRecord = JSON.parse(state);
   return { conversation: { ...fields, window: w && decodeWindow(w) }, commits: c };
 }
 

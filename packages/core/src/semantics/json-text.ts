@@ -10,11 +10,15 @@ import { invalid } from "../errors.js";
  */
 export function encodeJson(value: unknown, field: string, maxDepth: number): string {
   if (!inspect(value, field, maxDepth)) return JSON.stringify(value);
-  return JSON.stringify(value, (_key, inner: unknown) => (Object.is(inner, -0) ? rawJSON("-0") : inner));
+  return JSON.stringify(value, (_key, inner: unknown) => (Object.is(inner, -0) ? JSON.rawJSON("-0") : inner));
 }
 
-// In Node since version 21, not yet in TypeScript's library.
-const { rawJSON } = JSON as typeof JSON & { rawJSON(text: string): unknown };
+declare global {
+  /** In Node since version 21, not yet in TypeScript's library. */
+  interface JSON {
+    rawJSON(text: string): unknown;
+  }
+}
 
 /** Returns whether the value holds a `-0` anywhere. */
 function inspect(value: unknown, field: string, depth: number): boolean {
@@ -30,17 +34,14 @@ function inspect(value: unknown, field: string, depth: number): boolean {
       if (value === null) return false;
       if (depth === 0) throw invalid(field, "is nested too deeply");
       let found = false;
-      if (Array.isArray(value)) {
-        for (const item of value) if (inspect(item, field, depth - 1)) found = true;
-      } else {
-        for (const key in value) {
-          if (Object.hasOwn(value, key) && inspect(value[key as keyof typeof value], field, depth - 1))
-            found = true;
-        }
+      for (const inner of Array.isArray(value) ? value : Object.values(value)) {
+        if (inspect(inner, field, depth - 1)) found = true;
       }
       return found;
     }
-    default:
+    case "bigint":
+    case "function":
+    case "symbol":
       throw invalid(field, `holds a ${typeof value}, which JSON cannot express`);
   }
 }

@@ -44,7 +44,7 @@ export function prepareMessage(input: MessageInput, field: string, estimate: Est
 
 /** The shape of a stored body. */
 export function shapeOfBody(body: string): MessageShape {
-  return shapeOf(partsOf(parseBody(body)), body.length);
+  return shapeOf(parseBody(body).parts, body.length);
 }
 
 function shapeOf(parts: readonly PartInput[], length: number): MessageShape {
@@ -57,19 +57,16 @@ function shapeOf(parts: readonly PartInput[], length: number): MessageShape {
 /** The body with only those parts that `keep` accepts, as JSON text; undefined when it accepts none. */
 export function withParts(body: string, keep: (type: string) => boolean): string | undefined {
   const message = parseBody(body);
-  const parts = partsOf(message).filter((part) => keep(part.type));
+  const parts = message.parts.filter((part) => keep(part.type));
   if (parts.length === 0) return undefined;
   const entries = Object.entries(message).map(([key, value]) => [key, key === "parts" ? parts : value]);
   return encodeJson(Object.fromEntries(entries), "message", MAX_DEPTH);
 }
 
-// Bodies come from prepareMessage, by way of the driver: they are objects with parts.
-function parseBody(body: string): Record<string, unknown> {
-  return JSON.parse(body) as Record<string, unknown>;
-}
-
-function partsOf(message: Record<string, unknown>): PartInput[] {
-  return message["parts"] as PartInput[];
+function parseBody(body: string): MessageInput {
+  // Bodies were made by prepareMessage; drivers hand them back untouched.
+  const message: MessageInput = JSON.parse(body);
+  return message;
 }
 
 /** Appends fields to the JSON text of an object. `fields` is JSON text without braces, not empty. */

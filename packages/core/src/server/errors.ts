@@ -1,4 +1,4 @@
-import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { FastpacaError, type ErrorCode } from "../errors.js";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
@@ -59,9 +59,18 @@ const TEXTS: Readonly<Record<string, string>> = {
 
 function asFastpacaError(error: unknown): FastpacaError {
   if (error instanceof FastpacaError) return error;
-  const { statusCode = 500, code: cause = "", message = "" } = error as Partial<FastifyError>;
+  const { statusCode, cause, message } = frameworkError(error);
   const code = CODES[statusCode] ?? (statusCode < 500 ? "invalid_request" : "internal");
   const field = FIELDS[cause];
   const text = code === "internal" ? "the server failed" : (TEXTS[cause] ?? message);
   return new FastpacaError(code, text, { cause: error, ...(field !== undefined && { field }) });
+}
+
+/** What the framework's errors carry; anything else counts as a defect. */
+function frameworkError(error: unknown): { statusCode: number; cause: string; message: string } {
+  if (!(error instanceof Error) || !("statusCode" in error) || typeof error.statusCode !== "number") {
+    return { statusCode: 500, cause: "", message: "" };
+  }
+  const cause = "code" in error ? String(error.code) : "";
+  return { statusCode: error.statusCode, cause, message: error.message };
 }

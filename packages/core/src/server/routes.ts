@@ -1,6 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { FastpacaError } from "../errors.js";
 import * as schemas from "../schemas.js";
+import { isObject } from "../semantics/json-text.js";
+import type {
+  AppendInput,
+  CompactInput,
+  PatchMetadataInput,
+  PutContextInput,
+  PutConversationInput,
+} from "../store/check.js";
 import type { Document } from "../store/document.js";
 import type { Contexts, Conversations } from "../store/operations.js";
 import type { Store } from "../store/store.js";
@@ -8,6 +16,10 @@ import { JSON_TYPE } from "./errors.js";
 import { readQuery } from "./query.js";
 import * as answers from "./response-schemas.js";
 
+/**
+ * The types of parameters and bodies here are what the schemas say. Nothing has been checked when a route is called:
+ * the store's operations do that, once for all ways into them.
+ */
 interface IdRequest {
   Params: { id: string };
 }
@@ -54,7 +66,7 @@ function registerLog(
     },
   );
 
-  app.patch<IdRequest>(
+  app.patch<IdRequest & { Body: PatchMetadataInput }>(
     `${prefix}/:id/metadata`,
     {
       schema: {
@@ -67,11 +79,11 @@ function registerLog(
     },
     async (request, reply) => {
       refuseQuery(request);
-      return sendDocument(await log.patchMetadata(request.params.id, bodyOf(request)), request, reply);
+      return sendDocument(await log.patchMetadata(request.params.id, request.body), request, reply);
     },
   );
 
-  app.post<IdRequest>(
+  app.post<IdRequest & { Body: AppendInput }>(
     `${prefix}/:id/messages`,
     {
       schema: {
@@ -128,7 +140,7 @@ function registerLog(
 function registerConversations(app: FastifyInstance, conversations: Conversations): void {
   const tags = ["conversations"];
 
-  app.put<IdRequest>(
+  app.put<IdRequest & { Body: PutConversationInput }>(
     "/v1/conversations/:id",
     {
       schema: {
@@ -144,7 +156,7 @@ function registerConversations(app: FastifyInstance, conversations: Conversation
     },
     async (request, reply) => {
       refuseQuery(request);
-      const { created, document } = await conversations.put(request.params.id, bodyOf(request, {}));
+      const { created, document } = await conversations.put(request.params.id, request.body);
       return sendDocument(document, request, reply, created ? 201 : 200);
     },
   );
@@ -170,7 +182,7 @@ function registerConversations(app: FastifyInstance, conversations: Conversation
 function registerContexts(app: FastifyInstance, contexts: Contexts): void {
   const tags = ["contexts"];
 
-  app.put<IdRequest>(
+  app.put<IdRequest & { Body: PutContextInput }>(
     "/v1/contexts/:id",
     {
       schema: {
@@ -186,7 +198,7 @@ function registerContexts(app: FastifyInstance, contexts: Contexts): void {
     },
     async (request, reply) => {
       refuseQuery(request);
-      const { created, document } = await contexts.put(request.params.id, bodyOf(request, {}));
+      const { created, document } = await contexts.put(request.params.id, request.body);
       return sendDocument(document, request, reply, created ? 201 : 200);
     },
   );
@@ -208,7 +220,7 @@ function registerContexts(app: FastifyInstance, contexts: Contexts): void {
     },
   );
 
-  app.post<IdRequest>(
+  app.post<IdRequest & { Body: CompactInput }>(
     "/v1/contexts/:id/compact",
     {
       schema: {
@@ -221,7 +233,7 @@ function registerContexts(app: FastifyInstance, contexts: Contexts): void {
     },
     async (request, reply) => {
       refuseQuery(request);
-      return sendJson(JSON.stringify(await contexts.compact(request.params.id, bodyOf(request))), 200, reply);
+      return sendJson(JSON.stringify(await contexts.compact(request.params.id, request.body)), 200, reply);
     },
   );
 
@@ -276,33 +288,25 @@ function json(description: string, schema: object): object {
   return { description, ...schema };
 }
 
-/**
- * The request's body, for a store's operation to check: that is where the form of input is decided, once for all ways
- * into it.
- */
-function bodyOf<Input>({ body }: FastifyRequest, absent?: Input): Input {
-  return (body === undefined ? absent : body) as Input;
-}
-
-function withKey<Input>(request: FastifyRequest): Input {
-  const key = request.headers["idempotency-key"];
-  const { body } = request;
-  if (key === undefined || typeof body !== "object" || body === null) return bodyOf(request);
-  if ("idempotency_key" in body && body.idempotency_key !== key) {
+/** The body with the key that the `Idempotency-Key` header brings. */
+function withKey({ headers, body }: FastifyRequest<{ Body: AppendInput }>): AppendInput {
+  const key = headers["idempotency-key"];
+  if (typeof key !== "string" || !isObject(body)) return body;
+  if (Object.hasOwn(body, "idempotency_key") && body.idempotency_key !== key) {
     throw new FastpacaError("invalid_request", "idempotency_key differs from the Idempotency-Key header", {
       field: "idempotency_key",
     });
   }
-  return { ...body, idempotency_key: key } as Input;
+  return { ...body, idempotency_key: key };
 }
 
-function refuseQuery({ query }: FastifyRequest): void {
-  for (const field in query as object) {
+function refuseQuery({ query }: Pick<FastifyRequest, "query">): void {
+  for (const field of Object.keys(query ?? {})) {
     throw new FastpacaError("invalid_request", `${field} is not a known parameter`, { field });
   }
 }
 
-function refuseBody({ body }: FastifyRequest): void {
+function refuseBody({ body }: Pick<FastifyRequest, "body">): void {
   if (body === undefined || (typeof body === "object" && body !== null && Object.keys(body).length === 0))
     return;
   throw new FastpacaError("invalid_request", "body must be empty", { field: "body" });
@@ -314,7 +318,7 @@ function sendJson(text: string, status: number, reply: FastifyReply): FastifyRep
 
 function sendDocument(
   { text, revision }: Document<unknown>,
-  request: FastifyRequest,
+  request: Pick<FastifyRequest, "method" | "headers">,
   reply: FastifyReply,
   status = 200,
 ): FastifyReply {

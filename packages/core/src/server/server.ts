@@ -56,7 +56,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // With a logger, the framework makes one for each request and listens to each response.
     ...(options.logger && options.logRequests === true && { loggerInstance: options.logger }),
-    frameworkErrors: handleError,
+    frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
     clientErrorHandler: (error, socket) => answerRaw(socket, unreadable(error)),
   });
   app.server.on("connect", (_request, socket: Socket) => {

@@ -19,7 +19,7 @@ interface Lane {
 interface Waiting {
   readonly commit: Commit;
   readonly bytes: number;
-  settle(outcome: Promise<CommitOutcome> | CommitOutcome): void;
+  readonly settle: (outcome: Promise<CommitOutcome> | CommitOutcome) => void;
 }
 
 /**

@@ -15,6 +15,7 @@ export class Document<T> {
   /** The parsed text: a new value each time. */
   get value(): T {
     // The text was rendered to be a T by whoever made this document.
-    return JSON.parse(this.text) as T;
+    const value: T = JSON.parse(this.text);
+    return value;
   }
 }

@@ -31,7 +31,7 @@ export interface Waiting {
   readonly bytes: number;
   /** Milliseconds since 1970. */
   readonly deadline: number;
-  settle(outcome: Written | FastpacaError): void;
+  readonly settle: (outcome: Written | FastpacaError) => void;
 }
 
 export interface MailboxParts {
