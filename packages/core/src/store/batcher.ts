@@ -4,9 +4,11 @@ import { DeadlineError, withDeadline } from "./deadline.js";
 /** Calls of {@link Driver.commit} at the same time: one is prepared by the database while another one is synced. */
 const CALLS = 2;
 /** Longest that one call may take, in milliseconds; after that its outcome is unknown. */
-const CALL_DEADLINE = 10_000;
+const CALL_DEADLINE = 5_000;
 /** Calls that were given up and have not returned. At this many, nothing more is handed to the driver. */
 const MAX_ABANDONED = 8;
+/** After this many milliseconds a call that was given up counts no more: it may never return. */
+const ABANDONED_FOR = 60_000;
 /** Bytes of commits in one call. */
 const MAX_CALL_BYTES = 16 * 1024 * 1024;
 
@@ -16,9 +18,16 @@ interface Lane {
   readonly calls: number;
 }
 
-interface Waiting {
+/** A commit on its way to the driver. */
+export interface Submission {
   readonly commit: Commit;
+  /** The size of the commit, at most. */
   readonly bytes: number;
+  /** Milliseconds since 1970: a commit that the driver was not given by then is not given any more. */
+  readonly deadline: number;
+}
+
+interface Waiting extends Submission {
   readonly settle: (outcome: Promise<CommitOutcome> | CommitOutcome) => void;
 }
 
@@ -44,13 +53,12 @@ export class Batcher {
 
   /**
    * Hands a commit to the driver, together with all that is submitted in the same turn of the event loop.
-   * @param bytes the size of the commit, at most
    * @param again for a second try
-   * @returns the outcome; rejects when certainly nothing was applied
+   * @returns the outcome; rejects when certainly nothing was applied by this call
    */
-  submit(commit: Commit, bytes: number, again: boolean): Promise<CommitOutcome> {
+  submit(submission: Submission, again: boolean): Promise<CommitOutcome> {
     return new Promise((settle) => {
-      (again ? this.#again : this.#first).waiting.push({ commit, bytes, settle });
+      (again ? this.#again : this.#first).waiting.push({ ...submission, settle });
       this.#scheduled ??= setImmediate(() => this.flush());
     });
   }
@@ -61,6 +69,17 @@ export class Batcher {
     this.#scheduled = undefined;
     this.#start(this.#first);
     this.#start(this.#again);
+  }
+
+  /** Gives up the commits whose deadline has passed while they waited for a call. */
+  expire(now: number): void {
+    for (const lane of [this.#first, this.#again]) {
+      const expired = lane.waiting.filter(({ deadline }) => deadline <= now);
+      if (expired.length === 0) continue;
+      lane.waiting = lane.waiting.filter(({ deadline }) => deadline > now);
+      const error = new DriverUnavailableError("it has not answered earlier calls");
+      for (const { settle } of expired) settle(Promise.reject(error));
+    }
   }
 
   #start(lane: Lane): void {
@@ -110,10 +129,12 @@ export class Batcher {
 
   #abandon(call: Promise<unknown>): void {
     this.#abandoned += 1;
-    const returned = (): void => {
-      this.#abandoned -= 1;
-      this.flush();
-    };
-    call.then(returned, returned);
+    withDeadline(call, ABANDONED_FOR, "abandoned call")
+      // What became of it is nobody's concern any more: the commit was handed over again.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#abandoned -= 1;
+        this.flush();
+      });
   }
 }

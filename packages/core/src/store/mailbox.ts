@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { DriverUnavailableError, type Commit, type KeyRecord } from "../driver.js";
 import { FastpacaError } from "../errors.js";
 import type { Command, Result } from "../semantics/commands.js";
@@ -6,7 +5,7 @@ import { encodeHead, REMEMBERED_COMMITS, remember, remembers } from "../semantic
 import { fold, indexNeeds, type Fold } from "../semantics/fold.js";
 import { PendingIndex } from "../semantics/window-index.js";
 import { asStoreError, type Backend } from "./backend.js";
-import type { Batcher } from "./batcher.js";
+import type { Batcher, Submission } from "./batcher.js";
 import { PrunedError, type CachedConversation } from "./cached-conversation.js";
 import type { ConversationCache } from "./conversation-cache.js";
 
@@ -166,14 +165,20 @@ export class Mailbox {
 
   /** Hands over a commit and learns what became of it. */
   async #submit(commit: Commit, token: string, attempt: Attempt): Promise<Fate> {
-    const bytes = attempt.batch.reduce((sum, waiting) => sum + waiting.bytes, 0);
-    const outcome = await this.#parts.batcher.submit(commit, bytes, attempt.again);
+    let bytes = 0;
+    let deadline = 0;
+    for (const waiting of attempt.batch) {
+      bytes += waiting.bytes;
+      deadline = Math.max(deadline, waiting.deadline);
+    }
+    const submission = { commit, bytes, deadline };
+    const outcome = await this.#parts.batcher.submit(submission, attempt.again);
     attempt.again = true;
     switch (outcome.status) {
       case "committed":
         return "landed";
       case "unknown":
-        return this.#learnFate(commit, token, bytes, attempt.batch);
+        return this.#learnFate(submission, token);
       case "conflict":
         attempt.cached.adopt(outcome.head);
         return "lost";
@@ -249,11 +254,11 @@ export class Mailbox {
    * Finds out what became of a commit by handing over the identical one again: its token in the head that wins tells
    * that it had landed.
    */
-  async #learnFate(commit: Commit, token: string, bytes: number, batch: readonly Waiting[]): Promise<Fate> {
-    const deadline = Math.max(...batch.map((waiting) => waiting.deadline));
+  async #learnFate(submission: Submission, token: string): Promise<Fate> {
+    const { commit, deadline } = submission;
     for (let tries = 0; this.#parts.clock() < deadline; tries++) {
       try {
-        const outcome = await this.#parts.batcher.submit(commit, bytes, true);
+        const outcome = await this.#parts.batcher.submit(submission, true);
         if (outcome.status === "committed") return "landed";
         if (outcome.status !== "unknown") {
           const head =
@@ -312,6 +317,10 @@ function settleExpired(waiting: Waiting[], now: number): Waiting[] {
 
 function unknownOutcome(): FastpacaError {
   return new FastpacaError("outcome_unknown", "the database did not tell whether the write was applied");
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** With full jitter, so that stores that collided do not collide again. */

@@ -98,6 +98,7 @@ export class Writer {
   #sweep(): void {
     const now = this.#parts.clock();
     for (const mailbox of this.#mailboxes.values()) mailbox.expire(now);
+    this.#parts.batcher.expire(now);
   }
 
   #rest(): void {
