@@ -19,13 +19,15 @@ export type Policy =
     }
   | { readonly strategy: "manual"; readonly config: Readonly<Record<string, never>> };
 
+/** Most bytes of JSON for the kinds of one policy: it is written with every commit. */
+const MAX_KINDS = 512;
 const DEFAULT_LIMIT = 200;
 const DEFAULT_SKIP_KINDS = ["tool", "reasoning"];
 export const DEFAULT_POLICY: Policy = { strategy: "last_n", config: { limit: DEFAULT_LIMIT } };
 
 /**
  * Fills in defaults, in one fixed order of fields, so that equal policies have equal JSON text.
- * @throws FastpacaError `invalid_request` when `retain` does not fit `limit`
+ * @throws FastpacaError `invalid_request` when `retain` does not fit `limit`, or kinds are too long
  */
 export function normalizePolicy(input: PolicyInput): Policy {
   switch (input.strategy) {
@@ -35,10 +37,14 @@ export function normalizePolicy(input: PolicyInput): Policy {
     }
     case "skip_parts": {
       const { skip_kinds = DEFAULT_SKIP_KINDS, limit, retain } = input.config ?? {};
+      const kinds = [...new Set(skip_kinds)];
+      if (Buffer.byteLength(JSON.stringify(kinds)) > MAX_KINDS) {
+        throw invalid("policy.config.skip_kinds", `must be at most ${MAX_KINDS} bytes of JSON`);
+      }
       const bounds = limit === undefined ? {} : { limit };
       return {
         strategy: "skip_parts",
-        config: { skip_kinds: [...new Set(skip_kinds)], ...bounds, ...retention(limit, retain) },
+        config: { skip_kinds: kinds, ...bounds, ...retention(limit, retain) },
       };
     }
     case "manual":

@@ -9,7 +9,7 @@ import { FastpacaError } from "../errors.js";
 export function authentication(apiKeys: readonly string[]): (request: FastifyRequest) => Promise<void> {
   const expected = apiKeys.map(digest);
   return async (request) => {
-    if (request.url.startsWith("/health/")) return;
+    if (isHealth(request)) return;
     const token = bearerToken(request);
     const presented = digest(token ?? "");
     let matches = 0;
@@ -20,6 +20,11 @@ export function authentication(apiKeys: readonly string[]): (request: FastifyReq
       });
     }
   };
+}
+
+/** By its route, because the same path can be asked for in many ways. */
+export function isHealth({ routeOptions }: FastifyRequest): boolean {
+  return routeOptions.url?.startsWith("/health/") === true;
 }
 
 export function bearerToken({ headers }: FastifyRequest): string | undefined {

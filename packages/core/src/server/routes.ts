@@ -44,7 +44,10 @@ function registerLog(
   app.get<IdRequest>(
     `${prefix}/:id`,
     { schema: { tags, summary: "Read the record", params, response: answer(200, recordSchema) } },
-    async (request, reply) => sendDocument(await log.get(request.params.id), request, reply),
+    async (request, reply) => {
+      refuseQuery(request);
+      return sendDocument(await log.get(request.params.id), request, reply);
+    },
   );
 
   app.delete<IdRequest>(

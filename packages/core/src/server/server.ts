@@ -6,7 +6,7 @@ import swagger from "@fastify/swagger";
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type onSendHookHandler } from "fastify";
 import { FastpacaError } from "../errors.js";
 import type { Store } from "../store/store.js";
-import { authentication, bearerToken } from "./authentication.js";
+import { authentication, bearerToken, isHealth } from "./authentication.js";
 import { errorBody, errorHandler, JSON_TYPE, sendError } from "./errors.js";
 import { Metrics } from "./metrics.js";
 import { healthSchema } from "./response-schemas.js";
@@ -75,7 +75,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   refuseWhileClosing(app);
   measure(app, metrics);
   if (apiKeys.length > 0) app.addHook("onRequest", authentication(apiKeys));
-  if (options.rateLimit !== undefined) await limitRate(app, options.rateLimit);
+  if (options.rateLimit !== undefined) await limitRate(app, options.rateLimit, apiKeys.length > 0);
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
@@ -118,9 +118,10 @@ function parseJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body: Buffer, done) => {
     const { "content-encoding": encoding = "identity", "content-type": type = "" } = request.headers;
     const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(type)?.[1]?.toLowerCase() ?? "utf-8";
-    if (encoding.toLowerCase() !== "identity" || (charset !== "utf-8" && charset !== "utf8")) {
-      const field = charset.startsWith("utf") ? "content-encoding" : "content-type";
-      done(new FastpacaError("unsupported_media_type", `${field} must be plain UTF-8`, { field }));
+    if (encoding.toLowerCase() !== "identity") {
+      done(unsupported("content-encoding", "is not supported: send the body as it is"));
+    } else if (charset !== "utf-8" && charset !== "utf8") {
+      done(unsupported("content-type", "must have no charset but utf-8"));
     } else if (body.length === 0) {
       done(null, undefined);
     } else if (!isUtf8(body)) {
@@ -129,6 +130,10 @@ function parseJsonBodies(app: FastifyInstance): void {
       parseJson(body, done);
     }
   });
+}
+
+function unsupported(field: string, problem: string): FastpacaError {
+  return new FastpacaError("unsupported_media_type", `${field} ${problem}`, { field });
 }
 
 function parseJson(body: Buffer, done: (error: Error | null, body?: unknown) => void): void {
@@ -179,12 +184,12 @@ function refuseWhileClosing(app: FastifyInstance): void {
   });
 }
 
-async function limitRate(app: FastifyInstance, perSecond: number): Promise<void> {
+async function limitRate(app: FastifyInstance, perSecond: number, byKey: boolean): Promise<void> {
   await app.register(rateLimit, {
     max: perSecond,
     timeWindow: 1000,
-    keyGenerator: (request) => bearerToken(request) ?? request.ip,
-    allowList: (request) => request.url.startsWith("/health/"),
+    keyGenerator: (request) => (byKey ? bearerToken(request) : undefined) ?? request.ip,
+    allowList: isHealth,
     errorResponseBuilder: () => new FastpacaError("rate_limited", `at most ${perSecond} requests per second`),
   });
 }

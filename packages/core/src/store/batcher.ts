@@ -23,7 +23,7 @@ export interface Submission {
   readonly commit: Commit;
   /** The size of the commit, at most. */
   readonly bytes: number;
-  /** Milliseconds since 1970: a commit that the driver was not given by then is not given any more. */
+  /** On the clock of `performance.now`: a commit that the driver was not given by then is not given any more. */
   readonly deadline: number;
 }
 

@@ -28,7 +28,7 @@ export interface Waiting {
   readonly command: Command;
   /** At most, of what the command adds to a commit. */
   readonly bytes: number;
-  /** Milliseconds since 1970. */
+  /** On the clock of `performance.now`, which no change of the time of day moves. */
   readonly deadline: number;
   readonly settle: (outcome: Written | FastpacaError) => void;
 }
@@ -39,6 +39,7 @@ export interface MailboxParts {
   readonly batcher: Batcher;
   /** Whether other processes may commit to the same conversations. */
   readonly shared: boolean;
+  /** Milliseconds since 1970, for what is stored. */
   readonly clock: () => number;
   /** A name for one commit, unique among all commits of all stores. */
   readonly nextToken: () => string;
@@ -127,7 +128,7 @@ export class Mailbox {
       if (error instanceof PrunedError) await pause(backoff(tries));
       else settleAll(attempt.batch.splice(0), attempt.uncertain ? unknownOutcome() : asStoreError(error));
     }
-    attempt.batch = settleExpired(attempt.batch, this.#parts.clock());
+    attempt.batch = settleExpired(attempt.batch, performance.now());
   }
 
   /** Folds the batch and commits it; leaves in the attempt what has to be tried again, and what was learnt for it. */
@@ -256,7 +257,7 @@ export class Mailbox {
    */
   async #learnFate(submission: Submission, token: string): Promise<Fate> {
     const { commit, deadline } = submission;
-    for (let tries = 0; this.#parts.clock() < deadline; tries++) {
+    for (let tries = 0; performance.now() < deadline; tries++) {
       try {
         const outcome = await this.#parts.batcher.submit(submission, true);
         if (outcome.status === "committed") return "landed";

@@ -92,7 +92,10 @@ export class Reader {
       if (kept !== undefined) return new Document(kept, revision);
 
       const needs = { from: window.liveFrom, shaped: needsShapes(window) };
-      const view = viewOf(window, lastSeq, budget_tokens, whole ? undefined : await cached.index(needs));
+      const index = whole ? undefined : await cached.index(needs);
+      // A commit that landed meanwhile has cut off what its own window does not need.
+      if (index !== undefined && index.first > needs.from) throw new PrunedError(`${id} has moved on`);
+      const view = viewOf(window, lastSeq, budget_tokens, index);
       const texts = window.summary === undefined ? [] : [await cached.summaryText(window.summary)];
       for (const message of await cached.messages(view.liveFrom, lastSeq)) {
         const text = message.textWithout(skippedKinds(window.skips, message.stored.seq));

@@ -55,7 +55,7 @@ export class Writer {
         else resolve(outcome);
         if (this.#waiting === 0) this.#rest();
       };
-      const deadline = this.#parts.clock() + DEADLINE;
+      const deadline = performance.now() + DEADLINE;
       this.#mailbox(id).push({ command, bytes, deadline, settle });
     });
   }
@@ -96,7 +96,7 @@ export class Writer {
   }
 
   #sweep(): void {
-    const now = this.#parts.clock();
+    const now = performance.now();
     for (const mailbox of this.#mailboxes.values()) mailbox.expire(now);
     this.#parts.batcher.expire(now);
   }
