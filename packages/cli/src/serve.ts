@@ -37,6 +37,7 @@ export async function serve(args: readonly string[]): Promise<void> {
     bodyLimit: settings.bodyLimit,
     rateLimit: settings.rateLimit === 0 ? undefined : settings.rateLimit,
     logger: log,
+    maxStreams: settings.maxStreams,
     logRequests: settings.logLevel === "debug",
     version: packageVersion(),
   });
@@ -45,11 +46,8 @@ export async function serve(args: readonly string[]): Promise<void> {
     await store.close();
   };
   try {
-    await app.listen({
-      host: settings.host,
-      port: settings.port,
-      listenTextResolver: (address) => `listening on ${address}/v1`,
-    });
+    const address = await app.listen({ host: settings.host, port: settings.port });
+    log.info(`listening on ${address}/v1`);
   } catch (cause) {
     await close();
     throw listenError(cause, settings);

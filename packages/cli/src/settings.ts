@@ -51,6 +51,7 @@ export const SETTINGS = {
     integer(1024, 16 * 1024 * 1024),
   ),
   maxMessages: setting("FASTPACA_MAX_MESSAGES", "N", "messages in one append", 1000, integer(1, 10_000)),
+  maxStreams: setting("FASTPACA_MAX_STREAMS", "N", "open streams", 512, integer(0, 100_000)),
   estimator: setting("FASTPACA_ESTIMATOR", "NAME", "counts tokens", ESTIMATORS[0], oneOf(ESTIMATORS)),
   cacheMb: setting("FASTPACA_CACHE_MB", "MB", "memory for hot conversations", 256, integer(0, 1_000_000)),
   logLevel: setting("FASTPACA_LOG_LEVEL", "LEVEL", "debug logs every request", "info", oneOf(LOG_LEVELS)),
@@ -88,6 +89,7 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): S
     rateLimit: value(SETTINGS.rateLimit),
     bodyLimit: value(SETTINGS.bodyLimit),
     maxMessages: value(SETTINGS.maxMessages),
+    maxStreams: value(SETTINGS.maxStreams),
     estimator: value(SETTINGS.estimator),
     cacheMb: value(SETTINGS.cacheMb),
     logLevel: value(SETTINGS.logLevel),
@@ -117,7 +119,7 @@ function readFlags(args: readonly string[]): Readonly<Record<string, string | un
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (cause) {
-    const reason = cause instanceof Error ? (cause.message.split(". ", 1)[0] ?? "") : String(cause);
+    const reason = cause instanceof Error ? (cause.message.split(/[.\n]/, 1)[0] ?? "") : String(cause);
     throw new SettingsError(`${reason}; see fastpaca serve --help`, { cause });
   }
 }

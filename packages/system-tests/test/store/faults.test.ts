@@ -171,7 +171,9 @@ describe("a database that does not answer", () => {
   });
 
   test("makes writes fail by their deadline, bounded in number, and is used again when it answers", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
+    vi.useFakeTimers({
+      toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"],
+    });
     let hanging = false;
     const driver = new FaultyDriver(openMemory(), false, () => (hanging ? "hang" : "none"));
     const store = createStore({ driver, onError });

@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { run } from "./child.js";
+import { startByCommand } from "./documented-server.js";
+import { readMarkdown, ROOT, type CodeBlock } from "./markdown.js";
+
+const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const TIMES = ["inserted_at", "created_at", "updated_at"];
+
+/** More than the start of a server may take. */
+const TIMEOUT = 120_000;
+
+test.each(["README.md", "docs/quick-start.md"])(
+  "%s: its commands give the answers that it shows",
+  async (file) => {
+    for (const tool of ["bash", "curl"]) await run(tool, ["--version"], { cwd: ROOT });
+    const { blocks } = readMarkdown(file);
+    using home = curlHome(await startByCommand(startCommand(blocks)));
+    const commands = commandsOf(blocks);
+    expect(commands.length, "commands in the document").toBeGreaterThanOrEqual(3);
+    for (const { command, answer } of commands) {
+      const at = `${file}:${command.line}`;
+      const { status, stdout, stderr } = await run("bash", ["-c", command.text], {
+        cwd: ROOT,
+        env: { CURL_HOME: home.path },
+      });
+      expect({ status, stdout }, `${at} ${stderr}`).toMatchObject({ status: 0 });
+      const answered: unknown = JSON.parse(stdout);
+      if (answer !== undefined) expect(answered, `${file}:${answer.line}`).toMatchObject(shown(answer.text));
+    }
+  },
+  TIMEOUT,
+);
+
+/** The line of the document that starts a server. */
+function startCommand(blocks: readonly CodeBlock[]): string {
+  const lines = blocks.filter(({ language }) => language === "bash").flatMap(({ text }) => text.split("\n"));
+  const command = lines.find((line) => line.startsWith("npm start"));
+  if (command === undefined) throw new Error("the document does not say how to start a server");
+  return command;
+}
+
+interface Command {
+  readonly command: CodeBlock;
+  /** The JSON that the document shows behind it, if it does. */
+  readonly answer: CodeBlock | undefined;
+}
+
+function commandsOf(blocks: readonly CodeBlock[]): Command[] {
+  return blocks.flatMap((command, index) => {
+    if (command.language !== "bash" || !command.text.startsWith("curl ")) return [];
+    const next = blocks[index + 1];
+    return [{ command, answer: next?.language === "json" ? next : undefined }];
+  });
+}
+
+/** What a document shows is true of the answer, which may have more fields. Times are any times. */
+function shown(text: string): object {
+  const value: unknown = JSON.parse(text, (key, inner: unknown) =>
+    TIMES.includes(key) ? expect.stringMatching(ISO_TIME) : inner,
+  );
+  if (typeof value !== "object" || value === null) throw new Error(`not an object: ${text}`);
+  return value;
+}
+
+/** A configuration of curl that leads commands, unchanged, from the documented port to another. */
+function curlHome(port: number): Disposable & { readonly path: string } {
+  const home = mkdtempSync(path.join(tmpdir(), "fastpaca-curl-"));
+  const lines = [
+    `connect-to = "localhost:4000:127.0.0.1:${port}"`,
+    'noproxy = "*"',
+    "silent",
+    "show-error",
+    "fail-with-body",
+  ];
+  writeFileSync(path.join(home, ".curlrc"), `${lines.join("\n")}\n`);
+  return { path: home, [Symbol.dispose]: () => rmSync(home, { recursive: true }) };
+}

@@ -1,0 +1,45 @@
+/** Servers for documents. */
+import { createServer } from "@fastpaca/core/server";
+import { createStore } from "@fastpaca/core";
+import { openMemory } from "@fastpaca/driver-memory";
+import { createServer as createTcpServer } from "node:net";
+import { Child } from "./child.js";
+import { ROOT } from "./markdown.js";
+
+/** A server of this process. */
+export interface LocalServer extends AsyncDisposable {
+  /** With `/v1`. */
+  readonly url: string;
+}
+
+export async function localServer(): Promise<LocalServer> {
+  const store = createStore({ driver: openMemory() });
+  const app = await createServer({ store });
+  const address = await app.listen({ host: "127.0.0.1", port: 0 });
+  return {
+    url: `${address}/v1`,
+    async [Symbol.asyncDispose]() {
+      await app.close();
+      await store.close();
+    },
+  };
+}
+
+/** A port of this machine on which nobody listens. */
+async function freePort(): Promise<number> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("a TCP server has a port");
+  return address.port;
+}
+
+/** Runs a command of the documents that starts a server; resolves with the port that it listens on. */
+export async function startByCommand(command: string): Promise<number> {
+  const port = await freePort();
+  const env = { FASTPACA_HOST: "127.0.0.1", FASTPACA_PORT: String(port) };
+  const child = new Child("bash", ["-c", command], { cwd: ROOT, env });
+  await child.line(/listening on http:\/\/127\.0\.0\.1:\d+\/v1/);
+  return port;
+}

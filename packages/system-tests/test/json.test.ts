@@ -1,0 +1,169 @@
+/** What callers send is what readers get, as JSON values. */
+import { createStore, type MessageInput, type Store } from "@fastpaca/core";
+import { openMemory } from "@fastpaca/driver-memory";
+import fc from "fast-check";
+import { expect, onTestFinished, test } from "vitest";
+import { parameters } from "./runner.js";
+
+const ID = "c";
+
+function open(cacheBytes?: number): Store {
+  const store = createStore({ driver: openMemory(), estimator: () => 1, cacheBytes });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+/**
+ * A value's JSON, told apart more finely than by `JSON.stringify`: `-0` is not `0`, and fields that a plain assignment
+ * would lose are there.
+ */
+function exact(value: unknown): string {
+  if (Object.is(value, -0)) return "-0";
+  if (Array.isArray(value)) return `[${value.map(exact).join()}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const fields = Object.entries(value).map(([name, field]) => `${JSON.stringify(name)}:${exact(field)}`);
+  return `{${fields.sort().join()}}`;
+}
+
+/** A message of the store without what the store adds. */
+function sent(message: object): object {
+  const own = new Set(["seq", "version", "inserted_at", "token_count"]);
+  return Object.fromEntries(Object.entries(message).filter(([name]) => !own.has(name)));
+}
+
+function nested(depth: number): unknown {
+  let value: unknown = "core";
+  for (let level = 0; level < depth; level++) value = level % 2 === 0 ? [value] : { value };
+  return value;
+}
+
+async function roundTrip(store: Store, input: MessageInput): Promise<void> {
+  const { version } = (await store.contexts.put(ID)).document.value;
+  const { seq } = await store.contexts.append(ID, { message: input });
+  const expected = exact(sent(input));
+  for (const read of [
+    (await store.contexts.tail(ID, { limit: 1 })).value.messages[0],
+    (await store.conversations.replay(ID, { from: seq })).value.messages[0],
+    (await store.contexts.context(ID)).value.messages.at(-1),
+  ]) {
+    expect(exact(sent(read ?? {}))).toBe(expected);
+    expect(read).toMatchObject({ seq, version: version + 1, token_count: input.token_count ?? 1 });
+  }
+  await store.contexts.compact(ID, { replacement: [input, input] });
+  const { messages } = (await store.contexts.context(ID)).value;
+  expect(messages.map((message) => exact(sent(message)))).toEqual([expected, expected]);
+}
+
+const odd = [
+  "\u0000",
+  "\ud800",
+  "\udc00\ud800",
+  "\u2028\u2029\u007f",
+  '"messages":[',
+  '{"range":{"from_seq":1,"to_seq":1},"messages":[',
+  ']},"token_count":99}',
+  "\\u0000",
+  "__proto__",
+  "",
+];
+
+/** Objects with a field under any name, `__proto__` too, which must become a field like others. */
+function withField(name: string, value: unknown): Record<string, unknown> {
+  return Object.fromEntries([[name, value]]);
+}
+
+test.each([
+  ...odd.map((value) => ({ name: JSON.stringify(value), field: value as unknown })),
+  ...odd.map((key) => ({
+    name: `the field ${JSON.stringify(key)}`,
+    field: withField(key, { [key]: [key] }) as unknown,
+  })),
+  { name: "-0", field: [-0, 0, { zero: -0 }] },
+  {
+    name: "the largest and the smallest numbers",
+    field: [1e308, -1e308, Number.MAX_VALUE, 5e-324, 2 ** 53 + 2, 0.1],
+  },
+  { name: "integer-like keys", field: { "10": 1, "9": 2, a: 3, "-1": 4, "01": 5 } },
+  { name: "nulls and empty values", field: [null, {}, [], "", false, 0] },
+  { name: "names of the prototype", field: { constructor: 1, toString: 2, hasOwnProperty: null } },
+])("$name comes back as it was sent", async ({ field }) => {
+  for (const cacheBytes of [undefined, 0]) {
+    const store = open(cacheBytes);
+    await roundTrip(store, {
+      role: "user",
+      parts: [{ type: "text", text: field }],
+      field,
+    });
+  }
+});
+
+test("values as deep as they may be come back as they were sent", async () => {
+  // Around a field there is the message; around a part's field there are the part and the parts as well.
+  await roundTrip(open(), { role: "user", parts: [{ type: "text", deep: nested(253) }], field: nested(255) });
+});
+
+test("nesting one level deeper is refused", async () => {
+  const store = open();
+  await store.contexts.put(ID);
+  const message = { role: "user", parts: [], field: nested(256) };
+  await expect(store.contexts.append(ID, { message })).rejects.toMatchObject({ code: "invalid_request" });
+});
+
+test.each([
+  { name: "NaN", value: Number.NaN },
+  { name: "an infinite number", value: Number.POSITIVE_INFINITY },
+  { name: "a bigint", value: 1n },
+  { name: "a function", value: () => 1 },
+])("$name, which JSON cannot express, is refused", async ({ value }) => {
+  const store = open();
+  await store.contexts.put(ID);
+  const message = { role: "user", parts: [{ type: "text", deep: [{ value }] }] };
+  await expect(store.contexts.append(ID, { message })).rejects.toMatchObject({ code: "invalid_request" });
+});
+
+test("the store's own fields override the caller's, at the top and nowhere else", async () => {
+  const store = open();
+  await store.contexts.put(ID);
+  const own = { seq: 9, version: 9, inserted_at: "x", token_count: 9 };
+  await store.contexts.append(ID, {
+    message: { ...own, role: "user", parts: [{ type: "text", ...own }], inner: own },
+  });
+  const [message] = (await store.contexts.tail(ID)).value.messages;
+  expect(message).toMatchObject({
+    seq: 1,
+    version: 1,
+    token_count: 9,
+    inner: own,
+    parts: [{ type: "text", ...own }],
+  });
+  expect(message?.inserted_at).not.toBe("x");
+});
+
+const text = fc.oneof(fc.string({ unit: "binary" }), fc.string(), fc.constantFrom(...odd));
+const json = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 5, withCrossShrink: true },
+    text,
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.constantFrom<unknown>(null, true, -0),
+    fc.array(tie("value")),
+    fc.array(fc.tuple(text, tie("value"))).map((fields) => Object.fromEntries(fields)),
+  ),
+})).value;
+
+test("any JSON comes back as it was sent: in messages, in replacements, in metadata", async () => {
+  const store = open(4000);
+  await fc.assert(
+    fc.asyncProperty(json, text, json, async (field, name, part) => {
+      await roundTrip(store, {
+        role: "user",
+        parts: [{ type: "text", part }],
+        ...withField(`_${name}`, field),
+      });
+      const metadata = withField(name, field);
+      const { document } = await store.contexts.put(ID, { metadata });
+      expect(exact(document.value.metadata)).toBe(exact(metadata));
+    }),
+    parameters(300),
+  );
+});
