@@ -16,6 +16,7 @@ export type {
   PutConversationInput,
   RemoveInput,
   ReplayInput,
+  StreamInput,
   TailInput,
 } from "./store/check.js";
 export type { Document } from "./store/document.js";
@@ -24,10 +25,13 @@ export type {
   ContextRecord,
   ConversationRecord,
   ListRecord,
+  MessageContent,
   MessageRecord,
   ReplayRecord,
   TailRecord,
   WindowMessageRecord,
   WindowRecord,
 } from "./store/records.js";
+export type { Frame, FrameType } from "./store/frame.js";
+export type { Subscription } from "./store/subscription.js";
 export { createStore, type Store, type StoreOptions } from "./store/store.js";

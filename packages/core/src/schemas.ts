@@ -168,6 +168,15 @@ export const contextSchema = {
   additionalProperties: false,
 } as const;
 
+export const streamSchema = {
+  type: "object",
+  properties: {
+    cursor: { ...version, description: "The last version that was processed; from now on where absent." },
+    include_messages: { type: "boolean", default: true },
+  },
+  additionalProperties: false,
+} as const;
+
 export const removeSchema = {
   type: "object",
   properties: { purge: { type: "boolean", default: false } },

@@ -109,3 +109,8 @@ export function replacementIn(markBody: string): string {
   if (start === -1) throw invalid("mark", "is not a compaction");
   return markBody.slice(start + opening.length, -2);
 }
+
+/** The range in a compaction's mark, as JSON text. */
+export function rangeIn(markBody: string): string {
+  return markBody.slice('{"range":'.length, markBody.indexOf("}") + 1);
+}

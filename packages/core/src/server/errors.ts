@@ -13,6 +13,8 @@ export function errorBody(error: FastpacaError): string {
 
 export function sendError(error: FastpacaError, reply: FastifyReply): FastifyReply {
   if (error.status === 503) void reply.header("retry-after", RETRY_AFTER);
+  // A connection that is closed while the client still sends loses the answer: the rest is read, and forgotten.
+  if (error.status === 413) void reply.removeHeader("connection");
   return reply.code(error.status).header("content-type", JSON_TYPE).send(errorBody(error));
 }
 
@@ -54,6 +56,7 @@ const FIELDS: Readonly<Record<string, string>> = {
 
 /** Where the framework's own words do not say what to do. */
 const TEXTS: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: "id must be percent-encoded UTF-8",
   FST_ERR_CTP_INVALID_MEDIA_TYPE: "content-type must be application/json",
 };
 

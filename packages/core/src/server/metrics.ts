@@ -7,7 +7,7 @@ export class Metrics {
   readonly #routes: RouteCount[] = [];
   readonly #seconds: Histogram;
 
-  constructor(store: Store) {
+  constructor(store: Store, streams: { readonly count: number }) {
     const registers = [this.#registry];
     const routes = this.#routes;
     void new Counter({
@@ -33,6 +33,7 @@ export class Metrics {
       "Writes that were taken and not answered yet",
       () => store.pendingWrites,
     );
+    this.#gauge("fastpaca_streams", "Open streams", () => streams.count);
     this.#gauge("process_resident_memory_bytes", "Resident memory", () => process.memoryUsage.rss());
     this.#gauge(
       "process_start_time_seconds",

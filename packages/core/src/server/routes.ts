@@ -8,13 +8,16 @@ import type {
   PatchMetadataInput,
   PutContextInput,
   PutConversationInput,
+  StreamInput,
 } from "../store/check.js";
 import type { Document } from "../store/document.js";
 import type { Contexts, Conversations } from "../store/operations.js";
 import type { Store } from "../store/store.js";
 import { JSON_TYPE } from "./errors.js";
 import { readQuery } from "./query.js";
+import type { Requests } from "./requests.js";
 import * as answers from "./response-schemas.js";
+import type { Streams } from "./streams.js";
 
 /**
  * The types of parameters and bodies here are what the schemas say. Nothing has been checked when a route is called:
@@ -138,6 +141,39 @@ function registerLog(
       return sendDocument(await log.tail(request.params.id, query), request, reply);
     },
   );
+}
+
+/** Streams: a WebSocket or server-sent events on the same path. */
+export function registerStreams(
+  app: FastifyInstance,
+  store: Store,
+  streams: Streams,
+  requests: Requests,
+): void {
+  for (const [tag, log] of Object.entries({ conversations: store.conversations, contexts: store.contexts })) {
+    app.get<IdRequest>(
+      `/v1/${tag}/:id/stream`,
+      {
+        exposeHeadRoute: false,
+        schema: {
+          tags: [tag],
+          summary: "Watch what happens: by WebSocket, or as server-sent events",
+          params,
+          headers: lastEventHeader,
+          querystring: schemas.streamSchema,
+          response: {
+            101: { description: "Frames of JSON", type: "null" },
+            200: { description: "Events", content: { "text/event-stream": { schema: { type: "string" } } } },
+            default: json("Refused", answers.errorSchema),
+          },
+        },
+      },
+      (request, reply) => {
+        const input = withLastEvent(readQuery(request.query, schemas.streamSchema), request);
+        return streams.serve(log, request.params.id, input, request, reply, () => requests.leave());
+      },
+    );
+  }
 }
 
 function registerConversations(app: FastifyInstance, conversations: Conversations): void {
@@ -283,6 +319,16 @@ const idempotencyHeader = {
   },
 } as const;
 
+const lastEventHeader = {
+  type: "object",
+  properties: {
+    "last-event-id": {
+      type: "string",
+      description: "Of server-sent events: the same as `cursor`, and wins over it.",
+    },
+  },
+} as const;
+
 function answer(status: number, schema: object): Record<string, object> {
   return { [status]: json("Done", schema), default: json("Refused", answers.errorSchema) };
 }
@@ -303,9 +349,20 @@ function withKey({ headers, body }: FastifyRequest<{ Body: AppendInput }>): Appe
   return { ...body, idempotency_key: key };
 }
 
+/** The cursor that a client of server-sent events resumes with. */
+function withLastEvent(
+  query: Record<string, unknown>,
+  { headers }: Pick<FastifyRequest, "headers">,
+): StreamInput {
+  const id = headers["last-event-id"];
+  return id === undefined || id === ""
+    ? query
+    : { ...query, ...readQuery({ cursor: id }, schemas.streamSchema) };
+}
+
 function refuseQuery({ query }: Pick<FastifyRequest, "query">): void {
   for (const field of Object.keys(query ?? {})) {
-    throw new FastpacaError("invalid_request", `${field} is not a known parameter`, { field });
+    throw new FastpacaError("invalid_request", `${field} is not known here`, { field });
   }
 }
 

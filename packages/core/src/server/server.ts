@@ -10,7 +10,9 @@ import { authentication, bearerToken, isHealth } from "./authentication.js";
 import { errorBody, errorHandler, JSON_TYPE, sendError } from "./errors.js";
 import { Metrics } from "./metrics.js";
 import { healthSchema } from "./response-schemas.js";
-import { registerRoutes } from "./routes.js";
+import { Requests } from "./requests.js";
+import { registerRoutes, registerStreams } from "./routes.js";
+import { asksForWebSocket, Streams } from "./streams.js";
 
 export interface ServerOptions {
   /** What is served. Closing the server leaves it open. */
@@ -23,6 +25,8 @@ export interface ServerOptions {
   readonly rateLimit?: number | undefined;
   /** Default: nothing is logged. */
   readonly logger?: FastifyBaseLogger | undefined;
+  /** Open streams; one more is refused. Default: 512. */
+  readonly maxStreams?: number | undefined;
   /** Logs each request and its answer. Default: only failures. */
   readonly logRequests?: boolean | undefined;
   /** Shown in the OpenAPI document. */
@@ -36,6 +40,9 @@ declare module "fastify" {
   }
 }
 
+/** Longest that the last answers may take to be sent when the server closes, in milliseconds. */
+const LAST_WORDS = 2_000;
+const MAX_STREAMS = 512;
 const BODY_LIMIT = 1024 * 1024;
 /** Longest that a client may take to send a request, in milliseconds. */
 const REQUEST_TIMEOUT = 60_000;
@@ -52,7 +59,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     forceCloseConnections: "idle",
     return503OnClosing: false,
     // Requests without a Host header reach the routes, whose answers have a body.
-    http: { requireHostHeader: false },
+    http: { requireHostHeader: false, shouldUpgradeCallback: asksForWebSocket },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // With a logger, the framework makes one for each request and listens to each response.
     ...(options.logger && options.logRequests === true && { loggerInstance: options.logger }),
@@ -71,10 +78,17 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler(handleError);
-  const metrics = new Metrics(store);
-  refuseWhileClosing(app);
-  measure(app, metrics);
+  const streams = new Streams(options.maxStreams ?? MAX_STREAMS, options.logger);
+  streams.attach(app, answerRaw);
+  const metrics = new Metrics(store, streams);
   if (apiKeys.length > 0) app.addHook("onRequest", authentication(apiKeys));
+  const requests = follow(app, metrics);
+  app.addHook("preClose", async () => {
+    await requests.close();
+    await streams.close();
+    // Whoever has not sent a whole request by now, or does not read an answer, would keep the server open.
+    setTimeout(() => app.server.closeAllConnections(), LAST_WORDS).unref();
+  });
   if (options.rateLimit !== undefined) await limitRate(app, options.rateLimit, apiKeys.length > 0);
   await app.register(swagger, {
     openapi: {
@@ -88,6 +102,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   });
 
   registerRoutes(app, store);
+  registerStreams(app, store, streams, requests);
   registerOperations(app, store, metrics);
   await app.ready();
   return app;
@@ -148,40 +163,34 @@ function parseJson(body: Buffer, done: (error: Error | null, body?: unknown) => 
   done(null, parsed);
 }
 
-/** Counts each request of each route when its answer is ready; those of no route together. */
-function measure(app: FastifyInstance, metrics: Metrics): void {
+/** Counts each request, when it arrives and when its answer is ready; those of no route together. */
+function follow(app: FastifyInstance, metrics: Metrics): Requests {
+  const requests = new Requests();
   app.decorateRequest("startedAt", 0);
   app.addHook("onRequest", (request, _reply, done) => {
     request.startedAt = performance.now();
-    done();
+    done(requests.enter() ? undefined : new FastpacaError("unavailable", "the server is shutting down"));
   });
-  const meter = (method: string, url: string): onSendHookHandler => {
-    const count = metrics.meter(method, url);
-    return (request, reply, payload, done) => {
-      count(reply.statusCode, (performance.now() - request.startedAt) / 1000);
+  app.addHook("onRoute", (route) => {
+    const count = metrics.meter(String(route.method), route.url);
+    const answered: onSendHookHandler = (request, reply, payload, done) => {
+      // A request that was refused before it was let in has no start.
+      if (request.startedAt > 0) {
+        requests.leave();
+        count(reply.statusCode, (performance.now() - request.startedAt) / 1000);
+      }
       done(null, payload);
     };
-  };
-  app.addHook("onRoute", (route) => {
-    route.onSend = meter(String(route.method), route.url);
+    route.onSend = [answered, ...[route.onSend ?? []].flat()];
   });
   const count = metrics.meter("any", "none");
   app.setNotFoundHandler(({ method, url, startedAt }, reply) => {
     const path = url.split("?", 1)[0] ?? "";
+    requests.leave();
     count(404, (performance.now() - startedAt) / 1000);
     return sendError(new FastpacaError("not_found", `there is no ${method} ${path}`), reply);
   });
-}
-
-/** Running requests are finished and answered; new ones on open connections are told to go elsewhere. */
-function refuseWhileClosing(app: FastifyInstance): void {
-  let closing = false;
-  app.addHook("preClose", async () => {
-    closing = true;
-  });
-  app.addHook("onRequest", (_request, _reply, done) => {
-    done(closing ? new FastpacaError("unavailable", "the server is shutting down") : undefined);
-  });
+  return requests;
 }
 
 async function limitRate(app: FastifyInstance, perSecond: number, byKey: boolean): Promise<void> {

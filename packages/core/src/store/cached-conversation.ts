@@ -1,4 +1,4 @@
-import type { Head, StoredMessage } from "../driver.js";
+import type { Head, Mark, StoredMessage } from "../driver.js";
 import { decodeHead, type Conversation } from "../semantics/conversation.js";
 import type { IndexNeeds } from "../semantics/fold.js";
 import { replacementIn, shapeOfBody } from "../semantics/message.js";
@@ -132,6 +132,11 @@ export class CachedConversation {
     return end < to ? [...loaded, ...(await this.messages(end + 1, to))] : loaded;
   }
 
+  /** Marks of the present life behind a version, ascending. */
+  marks(after: number, limit: number): Promise<Mark[]> {
+    return this.#backend.marks(this.id, after, limit);
+  }
+
   /**
    * The replacement messages of a summary, as comma-separated JSON texts.
    * @throws PrunedError
@@ -139,7 +144,7 @@ export class CachedConversation {
   async summaryText({ version }: Summary): Promise<string> {
     if (this.#summary?.version === version) return this.#summary.text;
     const life = this.#life;
-    const [mark] = await this.#backend.marks(this.id, version - 1, 1);
+    const [mark] = await this.marks(version - 1, 1);
     if (life !== this.#life || mark?.version !== version || mark.kind !== "compaction") {
       throw new PrunedError(`${this.id} has no compaction at version ${version}`);
     }

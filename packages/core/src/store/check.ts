@@ -49,6 +49,12 @@ export interface ContextInput {
   readonly if_version?: number | undefined;
 }
 
+export interface StreamInput {
+  /** The last version that was processed. */
+  readonly cursor?: number | undefined;
+  readonly include_messages?: boolean | undefined;
+}
+
 export interface RemoveInput {
   readonly purge?: boolean | undefined;
 }
@@ -78,6 +84,7 @@ export const check = {
   tail: checker<TailInput>(schemas.tailSchema),
   replay: checker<ReplayInput>(schemas.replaySchema),
   context: checker<ContextInput>(schemas.contextSchema),
+  stream: checker<StreamInput>(schemas.streamSchema),
   remove: checker<RemoveInput>(schemas.removeSchema),
   list: checker<ListInput>(schemas.listSchema),
 };
@@ -101,7 +108,9 @@ function describe(error: ErrorObject | undefined): FastpacaError {
     case "required":
       return refuse(join(at, String(params["missingProperty"])), "is required");
     case "additionalProperties":
-      return refuse(join(at, String(params["additionalProperty"])), "is not a known field");
+      return refuse(join(at, String(params["additionalProperty"])), "is not known here");
+    case "minItems":
+      return refuse(at, "must not be empty");
     case "discriminator":
       return refuse(join(at, String(params["tag"])), "must be one of last_n, skip_parts and manual");
     default:

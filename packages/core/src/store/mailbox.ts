@@ -1,4 +1,10 @@
-import { DriverUnavailableError, type Commit, type KeyRecord } from "../driver.js";
+import {
+  DriverUnavailableError,
+  type Commit,
+  type KeyRecord,
+  type Mark,
+  type StoredMessage,
+} from "../driver.js";
 import { FastpacaError } from "../errors.js";
 import type { Command, Result } from "../semantics/commands.js";
 import { encodeHead, REMEMBERED_COMMITS, remember, remembers } from "../semantics/conversation.js";
@@ -43,6 +49,8 @@ export interface MailboxParts {
   readonly clock: () => number;
   /** A name for one commit, unique among all commits of all stores. */
   readonly nextToken: () => string;
+  /** Told of each commit that landed, before its callers are. */
+  readonly landed: (id: string, messages: readonly StoredMessage[], marks: readonly Mark[]) => void;
 }
 
 /**
@@ -156,6 +164,7 @@ export class Mailbox {
     if (fate === "landed") {
       index?.land();
       cached.land(base + 1, after, commits, messages);
+      this.#parts.landed(this.id, messages, marks);
       this.#answer(attempt, folded, base + 1);
     } else if (fate === "open") {
       settleAll(attempt.batch.splice(0), unknownOutcome());
@@ -191,7 +200,6 @@ export class Mailbox {
   /** A commit did not land, or nobody remembers: learns what the next attempt has to know. */
   async #prepareNext(attempt: Attempt, { base, keys }: Commit, fate: "lost" | "forgotten"): Promise<void> {
     const { cached } = attempt;
-    attempt.held = undefined;
     if (fate === "forgotten") {
       // Keys make it safe to decide again: had the commit landed, they would be held.
       settleAll(
@@ -202,12 +210,12 @@ export class Mailbox {
       attempt.uncertain = true;
     }
     if (cached.revision === base) await this.#parts.cache.refresh(this.id);
-    // Not a newer head, so it was the keys.
-    if (cached.revision === base || fate === "forgotten")
-      await this.#lookUp(
-        attempt,
-        keys.map(({ key }) => key),
-      );
+    if (cached.revision !== base) attempt.held = undefined;
+    // Without a newer head it was the keys.
+    if (cached.revision === base || fate === "forgotten") {
+      const names = keys.map(({ key }) => key);
+      await this.#lookUp(attempt, names);
+    }
     attempt.uncertain = false;
     attempt.confirmed = true;
   }

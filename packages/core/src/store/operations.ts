@@ -23,9 +23,11 @@ import {
   type PutConversationInput,
   type RemoveInput,
   type ReplayInput,
+  type StreamInput,
   type TailInput,
 } from "./check.js";
 import { Document } from "./document.js";
+import type { Feeds } from "./feeds.js";
 import type { Written } from "./mailbox.js";
 import type { Reader } from "./reader.js";
 import {
@@ -37,11 +39,13 @@ import {
   type TailRecord,
   type WindowRecord,
 } from "./records.js";
+import type { Subscription } from "./subscription.js";
 import type { Writer } from "./writer.js";
 
 export interface OperationParts {
   readonly reader: Reader;
   readonly writer: Writer;
+  readonly feeds: Feeds;
   readonly estimator: Estimator;
   /** Messages in one append or compaction. */
   readonly maxMessages: number;
@@ -125,6 +129,17 @@ abstract class Log<Record extends ConversationRecord> {
    */
   async replay(id: string, input: ReplayInput = {}): Promise<Document<ReplayRecord>> {
     return this.parts.reader.replay(id, this.surface, check.replay(input));
+  }
+
+  /**
+   * Subscribes to what happens: the events behind `cursor` (default: the present version), then what follows, without
+   * hole or double.
+   * @throws FastpacaError `not_found`
+   */
+  async subscribe(id: string, input: StreamInput = {}): Promise<Subscription> {
+    const { cursor, include_messages = true } = check.stream(input);
+    checkIdentifier(id, "id");
+    return this.parts.feeds.subscribe(id, this.surface, cursor, include_messages);
   }
 
   /**

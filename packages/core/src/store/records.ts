@@ -22,19 +22,23 @@ export interface ContextRecord extends ConversationRecord {
   policy: Policy;
 }
 
-/** A message as readers get it. */
-export interface MessageRecord {
+/** What a caller sent, as readers get it. */
+export interface MessageContent {
   role: string;
   parts: { type: string; [field: string]: unknown }[];
-  seq: number;
-  version: number;
-  inserted_at: string;
   token_count: number;
   [field: string]: unknown;
 }
 
+/** A message as readers get it. */
+export interface MessageRecord extends MessageContent {
+  seq: number;
+  version: number;
+  inserted_at: string;
+}
+
 /** A message of a window: one of the log, or one that replaces others and has no position of its own. */
-export interface WindowMessageRecord extends Omit<MessageRecord, "seq" | "version" | "inserted_at"> {
+export interface WindowMessageRecord extends MessageContent {
   seq?: number;
   version?: number;
   inserted_at?: string;

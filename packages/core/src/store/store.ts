@@ -5,6 +5,7 @@ import { approx, type Estimator } from "../semantics/tokens.js";
 import { Backend } from "./backend.js";
 import { Batcher } from "./batcher.js";
 import { ConversationCache } from "./conversation-cache.js";
+import { Feeds } from "./feeds.js";
 import { Contexts, Conversations } from "./operations.js";
 import { Reader } from "./reader.js";
 import { Writer } from "./writer.js";
@@ -42,6 +43,7 @@ export class Store implements AsyncDisposable {
   readonly #driver: Driver;
   readonly #backend: Backend;
   readonly #writer: Writer;
+  readonly #feeds: Feeds;
   #closing: Promise<void> | undefined;
 
   constructor(options: StoreOptions) {
@@ -50,6 +52,7 @@ export class Store implements AsyncDisposable {
     this.#backend = new Backend(driver);
     const cache = new ConversationCache(driver, this.#backend, options.cacheBytes ?? CACHE_BYTES);
     const reader = new Reader(cache, this.#backend);
+    this.#feeds = new Feeds({ driver, cache, report: onError });
     this.#writer = new Writer({
       cache,
       backend: this.#backend,
@@ -58,10 +61,12 @@ export class Store implements AsyncDisposable {
       maxCommitBytes: driver.limits.maxCommitBytes,
       clock,
       nextToken: commitTokens(),
+      landed: (id, messages, marks) => this.#feeds.landed(id, messages, marks),
     });
     const parts = {
       reader,
       writer: this.#writer,
+      feeds: this.#feeds,
       estimator,
       maxMessages: options.maxMessages ?? MAX_MESSAGES,
     };
@@ -84,8 +89,14 @@ export class Store implements AsyncDisposable {
 
   /** Takes no more writes, finishes those that were taken, closes the driver. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#writer.close().then(() => this.#driver.close());
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#writer.close();
+    await this.#feeds.close();
+    await this.#driver.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

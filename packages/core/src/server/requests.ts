@@ -1,0 +1,34 @@
+/** Longest that running requests are waited for, in milliseconds. */
+const FAREWELL = 5_000;
+
+/** The requests that are being answered. */
+export class Requests {
+  #running = 0;
+  #closing = false;
+  #idle: (() => void) | undefined;
+
+  /** @returns false when no more are taken; {@link leave} is due all the same */
+  enter(): boolean {
+    this.#running += 1;
+    return !this.#closing;
+  }
+
+  /** The answer is ready. */
+  leave(): void {
+    this.#running -= 1;
+    if (this.#running === 0) this.#idle?.();
+  }
+
+  /** Takes no more; resolves when those that were taken are answered. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    if (this.#running === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, FAREWELL);
+      this.#idle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

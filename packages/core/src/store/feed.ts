@@ -1,0 +1,133 @@
+import type { Mark, StoredMessage } from "../driver.js";
+import type { Conversation } from "../semantics/conversation.js";
+import { renderMessage } from "../semantics/message.js";
+import type { CachedConversation } from "./cached-conversation.js";
+import { contextFrame, markFrame, messageFrame, type Frame } from "./frame.js";
+import { readEvents } from "./log-events.js";
+
+/** Newest frames kept for all subscribers, by number and by characters. Who is further behind reads the log. */
+const MAX_FRAMES = 512;
+const MAX_LENGTH = 2 * 1024 * 1024;
+
+/**
+ * The live end of one conversation's log, for as long as somebody is subscribed: its newest events as frames, and who
+ * waits for more.
+ */
+export class Feed {
+  readonly cached: CachedConversation;
+  readonly #life: number;
+  /** Of the versions `version - frames.length + 1` to `version`, without holes. */
+  #frames: Frame[] = [];
+  #length = 0;
+  #version: number;
+  #context: Frame | undefined;
+  #ended = false;
+  #catchingUp = false;
+  /** Called, and forgotten, when there may be something new. */
+  readonly waiting = new Set<() => void>();
+
+  constructor(cached: CachedConversation, conversation: Conversation) {
+    this.cached = cached;
+    this.#life = conversation.life;
+    this.#version = conversation.version;
+    this.#context = contextFrame(conversation);
+    this.#ended = conversation.tombstoned;
+  }
+
+  /** Everything up to this version can be read. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The state at {@link version}; undefined for a conversation without a window. */
+  get context(): Frame | undefined {
+    return this.#context;
+  }
+
+  /** Nothing will follow: the conversation was tombstoned or purged. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Nothing can be read any more: the conversation was purged. */
+  get purged(): boolean {
+    const { conversation } = this.cached;
+    return conversation === undefined || conversation.purged || conversation.life !== this.#life;
+  }
+
+  /** At most `limit` frames behind version `after`; undefined where they are not at hand. */
+  framesAfter(after: number, limit: number): readonly Frame[] | undefined {
+    const start = after - (this.#version - this.#frames.length);
+    return start < 0 ? undefined : this.#frames.slice(start, start + limit);
+  }
+
+  /** A commit of this process landed. */
+  landed(messages: readonly StoredMessage[], marks: readonly Mark[]): Promise<void> {
+    const version = this.cached.conversation?.version ?? 0;
+    const contiguous = this.#version + messages.length + marks.length === version;
+    if (this.#catchingUp || this.purged || !contiguous) return this.catchUp();
+    const frames = messages.map((message) =>
+      messageFrame(message.version, message.seq, renderMessage(message, message.body)),
+    );
+    for (const mark of marks) frames.push(markFrame(mark));
+    if (marks.length > 0) frames.sort((a, b) => a.version - b.version);
+    this.#push(frames);
+    this.#settle();
+    return Promise.resolve();
+  }
+
+  /**
+   * Takes over what the cached conversation has become, reading the log where commits were made elsewhere.
+   * @throws FastpacaError when the log cannot be read; the next call goes on
+   */
+  async catchUp(): Promise<void> {
+    if (this.#catchingUp) return;
+    this.#catchingUp = true;
+    try {
+      while (!this.purged && this.#version < (this.cached.conversation?.version ?? 0)) await this.#readOn();
+    } finally {
+      this.#catchingUp = false;
+      this.#settle();
+    }
+  }
+
+  async #readOn(): Promise<void> {
+    const version = this.cached.conversation?.version ?? 0;
+    const behind = version - this.#version;
+    if (behind > MAX_FRAMES) {
+      // Subscribers read so much from the log themselves, each at its own pace.
+      this.#frames = [];
+      this.#length = 0;
+      this.#version = version;
+      return;
+    }
+    const { frames } = await readEvents(this.cached, { version: this.#version, seq: undefined }, behind);
+    this.#push(frames);
+  }
+
+  #push(frames: readonly Frame[]): void {
+    for (const frame of frames) {
+      this.#frames.push(frame);
+      this.#length += frame.json.length;
+      this.#version = frame.version;
+    }
+    let stale = 0;
+    while (this.#frames.length - stale > MAX_FRAMES || this.#length > MAX_LENGTH) {
+      this.#length -= this.#frames[stale]?.json.length ?? 0;
+      stale += 1;
+    }
+    if (stale > 0) this.#frames = this.#frames.slice(stale);
+  }
+
+  #settle(): void {
+    const { conversation } = this.cached;
+    if (this.purged || conversation === undefined) this.#ended = true;
+    else if (conversation.version === this.#version) {
+      this.#ended = conversation.tombstoned;
+      if (this.#context?.version !== this.#version) this.#context = contextFrame(conversation);
+    }
+    const waiting = [...this.waiting];
+    this.waiting.clear();
+    for (const wake of waiting) wake();
+  }
+}

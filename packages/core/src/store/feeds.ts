@@ -1,0 +1,132 @@
+import type { Driver, Mark, StoredMessage } from "../driver.js";
+import { existing, type Surface } from "../semantics/commands.js";
+import type { Conversation } from "../semantics/conversation.js";
+import type { CachedConversation } from "./cached-conversation.js";
+import type { ConversationCache } from "./conversation-cache.js";
+import { Feed } from "./feed.js";
+import { Subscription } from "./subscription.js";
+
+/** How often conversations with subscribers are looked at for commits made elsewhere, in milliseconds. */
+const POLL = 1000;
+
+interface Slot {
+  readonly feed: Feed;
+  users: number;
+  looking: boolean;
+}
+
+export interface FeedsParts {
+  readonly driver: Driver;
+  readonly cache: ConversationCache;
+  /** Told of failures that no caller is told of. */
+  readonly report: (error: unknown) => void;
+}
+
+/** The feeds of all conversations that somebody is subscribed to. */
+export class Feeds {
+  readonly #parts: FeedsParts;
+  readonly #slots = new Map<string, Slot>();
+  #poll: NodeJS.Timeout | undefined;
+  #watch: Promise<(() => Promise<void>) | undefined> | undefined;
+
+  constructor(parts: FeedsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @param cursor the last version that was processed; undefined: from now on
+   * @param messages whether messages are told
+   * @throws FastpacaError `not_found`
+   */
+  async subscribe(
+    id: string,
+    surface: Surface,
+    cursor: number | undefined,
+    messages: boolean,
+  ): Promise<Subscription> {
+    const { cache } = this.#parts;
+    const cached = await cache.hold(id);
+    try {
+      // With a shared database, as of now rather than as last seen.
+      await cache.current(id);
+      const slot = this.#slot(cached, existing(cached.conversation, surface));
+      slot.users += 1;
+      return new Subscription(slot.feed, {
+        version: cached.conversation?.version ?? 0,
+        cursor,
+        context: surface === "context",
+        messages,
+        refresh: () => cache.refresh(id),
+        release: () => this.#release(slot),
+      });
+    } catch (error) {
+      cache.release(id);
+      throw error;
+    }
+  }
+
+  /** A commit of this process landed. */
+  landed(id: string, messages: readonly StoredMessage[], marks: readonly Mark[]): void {
+    this.#slots.get(id)?.feed.landed(messages, marks).catch(this.#parts.report);
+  }
+
+  /** Ends the watch. Subscriptions are closed by those who hold them. */
+  async close(): Promise<void> {
+    clearInterval(this.#poll);
+    await (
+      await this.#watch
+    )?.();
+  }
+
+  #slot(cached: CachedConversation, conversation: Conversation): Slot {
+    const present = this.#slots.get(cached.id);
+    if (present !== undefined && !present.feed.purged) {
+      present.feed.catchUp().catch(this.#parts.report);
+      return present;
+    }
+    const slot = { feed: new Feed(cached, conversation), users: 0, looking: false };
+    if (this.#slots.size === 0) this.#poll = setInterval(() => this.#lookForCommits(), POLL);
+    this.#slots.set(cached.id, slot);
+    this.#watch ??= this.#startWatch();
+    return slot;
+  }
+
+  #release(slot: Slot): void {
+    const { id } = slot.feed.cached;
+    slot.users -= 1;
+    if (slot.users === 0 && this.#slots.get(id) === slot) this.#slots.delete(id);
+    if (this.#slots.size === 0) clearInterval(this.#poll);
+    this.#parts.cache.release(id);
+  }
+
+  async #startWatch(): Promise<(() => Promise<void>) | undefined> {
+    try {
+      return await this.#parts.driver.watch?.((ids) => {
+        for (const id of ids) void this.#look(id);
+      });
+    } catch (error) {
+      // Without hints, polling finds what changed.
+      this.#parts.report(error);
+      return undefined;
+    }
+  }
+
+  #lookForCommits(): void {
+    for (const id of this.#slots.keys()) void this.#look(id);
+  }
+
+  /** Finds out whether a conversation changed elsewhere, and reads on what could not be read before. */
+  async #look(id: string): Promise<void> {
+    const slot = this.#slots.get(id);
+    if (slot === undefined || slot.looking) return;
+    slot.looking = true;
+    try {
+      if (this.#parts.driver.traits.shared) await this.#parts.cache.refresh(id);
+      await slot.feed.catchUp();
+    } catch (error) {
+      this.#parts.report(error);
+    } finally {
+      slot.looking = false;
+    }
+  }
+}
