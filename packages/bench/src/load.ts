@@ -75,11 +75,12 @@ export async function alternate(
   return new Map([...measured].map(([name, all]) => [name, medians(all)]));
 }
 
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}
+
 function medians(all: readonly Measured[]): Measured {
-  const of = (figure: keyof Measured): number => {
-    const sorted = all.map((one) => one[figure]).sort((a, b) => a - b);
-    return sorted[Math.floor(sorted.length / 2)] ?? NaN;
-  };
+  const of = (figure: keyof Measured): number => median(all.map((one) => one[figure]));
   return {
     perSecond: of("perSecond"),
     cpuMicros: of("cpuMicros"),

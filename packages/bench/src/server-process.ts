@@ -3,6 +3,7 @@ import { createStore, type Store } from "@fastpaca/core";
 import { createServer } from "@fastpaca/core/server";
 import { openMemory } from "@fastpaca/driver-memory";
 import fastify, { type FastifyInstance } from "fastify";
+import { WebSocketServer } from "ws";
 import { appendBodySchema, message } from "./workload.js";
 
 export type ServerRequest =
@@ -24,6 +25,7 @@ let store: Store | undefined;
 
 async function bare(): Promise<FastifyInstance> {
   const app = fastify();
+  broadcastAppends(app);
   app.put("/v1/contexts/:id", async () => ({ ok: true }));
   app.post("/v1/contexts/:id/messages", { schema: { body: appendBodySchema } }, async (_request, reply) =>
     reply
@@ -35,6 +37,36 @@ async function bare(): Promise<FastifyInstance> {
     reply.header("content-type", "application/json; charset=utf-8").send(constant),
   );
   return app;
+}
+
+/** Appends that are nothing but broadcast, to everybody who has opened a WebSocket. */
+function broadcastAppends(app: FastifyInstance): void {
+  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
+  app.server.on("upgrade", (request, socket, head) => {
+    sockets.handleUpgrade(request, socket, head, () => undefined);
+  });
+  let version = 0;
+  app.post<{ Body: { message: object } }>(
+    "/v1/conversations/:id/messages",
+    { schema: { body: appendBodySchema } },
+    async (request, reply) => {
+      version += 1;
+      const { message } = request.body;
+      const stored = {
+        ...message,
+        seq: version,
+        version,
+        inserted_at: new Date().toISOString(),
+        token_count: 24,
+      };
+      const frame = Buffer.from(JSON.stringify({ type: "message", version, seq: version, message: stored }));
+      for (const socket of sockets.clients) socket.send(frame, { binary: false });
+      return reply
+        .code(201)
+        .header("content-type", "application/json; charset=utf-8")
+        .send(`{"seq":${version},"version":${version},"token_count":24,"token_estimate":24}`);
+    },
+  );
 }
 
 async function fill(prefix: string, contexts: number, messages: number): Promise<void> {

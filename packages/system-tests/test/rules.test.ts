@@ -5,7 +5,6 @@ import {
   type PolicyInput,
   type PutContextInput,
   type Store,
-  type PartInput,
 } from "@fastpaca/core";
 import { openMemory } from "@fastpaca/driver-memory";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -67,8 +66,7 @@ async function shown(store: Store, budget?: number): Promise<Shown> {
   const { value } = await store.contexts.context(ID, budget === undefined ? {} : { budget_tokens: budget });
   return {
     messages: value.messages.map((message) => {
-      // A message of a window has parts as it has them in the log; its type does not say so.
-      const parts = message.parts as readonly PartInput[];
+      const { parts } = message;
       if (message.seq === undefined) return String(parts[0]?.["text"]);
       const types = parts.map(({ type }) => type);
       return types.join() === "text" ? String(message.seq) : `${message.seq}:${types.join("+")}`;

@@ -1,5 +1,6 @@
 /** One history, played to a store and to the model at once. */
 import { createStore, type Driver, type Estimator, type Mark, type Store } from "@fastpaca/core";
+import type { Parameters } from "fast-check";
 import { expect } from "vitest";
 import { askModel, askStore, isRead, type Call, type Outcome } from "./calls.js";
 import { idOf, Resolver, type Intent } from "./intents.js";
@@ -179,19 +180,23 @@ function rangeOf({ version, body }: Mark): { version: number; range: unknown } {
 }
 
 /** Longest that one history may take, in milliseconds: a call that nobody answers fails it, and the failure can be shrunk. */
-const HISTORY_TIMEOUT = 5000;
+const HISTORY_TIMEOUT = 2000;
+/** Longest that one property may take, in milliseconds, shrinking included; what is found until then is reported. */
+const PROPERTY_TIMEOUT = 60_000;
 
 /** How a property is run: a seed and a path that were printed by a failure are taken from the environment. */
-export function parameters(numRuns: number): {
-  numRuns: number;
-  timeout: number;
-  seed?: number;
-  path?: string;
-} {
+export function parameters(
+  numRuns: number,
+): Pick<
+  Parameters,
+  "numRuns" | "timeout" | "interruptAfterTimeLimit" | "markInterruptAsFailure" | "seed" | "path"
+> {
   const { FASTPACA_SEED: seed, FASTPACA_PATH: path, FASTPACA_RUNS: factor } = process.env;
   return {
     numRuns: Math.ceil(numRuns * Number(factor ?? 1)),
     timeout: HISTORY_TIMEOUT,
+    interruptAfterTimeLimit: PROPERTY_TIMEOUT,
+    markInterruptAsFailure: true,
     ...(seed === undefined ? {} : { seed: Number(seed) }),
     ...(path === undefined ? {} : { path }),
   };

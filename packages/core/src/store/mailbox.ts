@@ -9,7 +9,7 @@ import { FastpacaError } from "../errors.js";
 import type { Command, Result } from "../semantics/commands.js";
 import { encodeHead, REMEMBERED_COMMITS, remember, remembers } from "../semantics/conversation.js";
 import { fold, indexNeeds, type Fold } from "../semantics/fold.js";
-import { PendingIndex } from "../semantics/window-index.js";
+import { PendingIndex, type CommittedIndex } from "../semantics/window-index.js";
 import { asStoreError, type Backend } from "./backend.js";
 import type { Batcher, Submission } from "./batcher.js";
 import { PrunedError, type CachedConversation } from "./cached-conversation.js";
@@ -132,9 +132,7 @@ export class Mailbox {
       // Nothing was learnt by two attempts: do not spin.
       if (tries > 1 && attempt.cached.revision === revision) await pause(backoff(tries - 2));
     } catch (error) {
-      // The log was pruned or purged while it was read: the head tells more.
-      if (error instanceof PrunedError) await pause(backoff(tries));
-      else settleAll(attempt.batch.splice(0), attempt.uncertain ? unknownOutcome() : asStoreError(error));
+      settleAll(attempt.batch.splice(0), attempt.uncertain ? unknownOutcome() : asStoreError(error));
     }
     attempt.batch = settleExpired(attempt.batch, performance.now());
   }
@@ -146,8 +144,8 @@ export class Mailbox {
     const { conversation: before, revision: base } = cached;
     const needed = this.#index(cached, commands);
     const index = needed instanceof Promise ? await needed : needed;
-    // A reader may have brought a newer head meanwhile.
-    if (cached.revision !== base) return;
+    // The log has moved on, or a reader has brought a newer head meanwhile.
+    if (index === "stale" || cached.revision !== base) return;
 
     const folded = fold(before, commands, { id: this.id, now: this.#parts.clock(), index, held });
     if (folded.lookup.length > 0) return this.#lookUp(attempt, folded.lookup);
@@ -224,13 +222,23 @@ export class Mailbox {
   #index(
     cached: CachedConversation,
     commands: readonly Command[],
-  ): PendingIndex | undefined | Promise<PendingIndex> {
+  ): PendingIndex | undefined | Promise<PendingIndex | "stale"> {
     const needs = indexNeeds(cached.conversation, commands);
     if (needs === undefined) return undefined;
     const lastSeq = cached.conversation?.lastSeq ?? 0;
     const index = cached.index(needs);
-    if (index instanceof Promise) return index.then((loaded) => new PendingIndex(loaded, lastSeq));
-    return new PendingIndex(index, lastSeq);
+    return index instanceof Promise ? this.#loaded(index, lastSeq) : new PendingIndex(index, lastSeq);
+  }
+
+  async #loaded(index: Promise<CommittedIndex>, lastSeq: number): Promise<PendingIndex | "stale"> {
+    try {
+      return new PendingIndex(await index, lastSeq);
+    } catch (error) {
+      // Pruned or purged while it was read: the head tells more.
+      if (!(error instanceof PrunedError)) throw error;
+      await this.#parts.cache.refresh(this.id);
+      return "stale";
+    }
   }
 
   async #lookUp(attempt: Attempt, keys: readonly string[]): Promise<void> {
