@@ -1,10 +1,13 @@
 #!/usr/bin/env node
+import { FastpacaError } from "@fastpaca/fastpaca";
 import { serve, SERVE_HELP } from "./serve.js";
 import { SettingsError } from "./settings.js";
+import { tail, TAIL_HELP } from "./tail.js";
 
 const HELP = `Usage: fastpaca COMMAND [flags]
 
-  serve    serve contexts and conversations over HTTP
+  serve      serve contexts and conversations over HTTP
+  tail ID    print what happens to one of them, as it happens
 
 fastpaca COMMAND --help tells more.
 `;
@@ -15,6 +18,10 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
     case "serve":
       if (help) process.stdout.write(SERVE_HELP);
       else await serve(args);
+      return;
+    case "tail":
+      if (help) process.stdout.write(TAIL_HELP);
+      else await tail(args, process.env);
       return;
     case undefined:
     case "help":
@@ -30,7 +37,8 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  // What was set wrongly is told in one line; anything else with all that is known of it.
-  console.error(error instanceof SettingsError ? `fastpaca: ${error.message}` : error);
+  // What was set wrongly, or a server refused, is told in one line; anything else with all that is known of it.
+  const told = error instanceof SettingsError || FastpacaError.is(error);
+  console.error(told ? `fastpaca: ${error.message}` : error);
   process.exitCode = error instanceof SettingsError ? 2 : 1;
 }

@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { parseArgs, type ParseArgsConfig } from "node:util";
 
 /** What is wrong with the command line or the environment; the message is for the person who typed it. */
 export class SettingsError extends Error {
@@ -116,11 +116,27 @@ export function settingsHelp(): string {
 function readFlags(args: readonly string[]): Readonly<Record<string, string | undefined>> {
   const flags = Object.values<Setting<unknown>>(SETTINGS).filter(({ secret }) => secret !== true);
   const options = Object.fromEntries(flags.map((setting) => [flagOf(setting), { type: "string" as const }]));
+  const { values, positionals } = parseFlags("serve", args, options);
+  if (positionals[0] !== undefined) {
+    throw new SettingsError(`Unexpected argument '${positionals[0]}'; see fastpaca serve --help`);
+  }
+  return values;
+}
+
+/**
+ * The flags of a command, and what else was given.
+ * @throws SettingsError in one line
+ */
+export function parseFlags<T extends NonNullable<ParseArgsConfig["options"]>>(
+  command: string,
+  args: readonly string[],
+  options: T,
+): ReturnType<typeof parseArgs<{ options: T; allowPositionals: true }>> {
   try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (cause) {
     const reason = cause instanceof Error ? (cause.message.split(/[.\n]/, 1)[0] ?? "") : String(cause);
-    throw new SettingsError(`${reason}; see fastpaca serve --help`, { cause });
+    throw new SettingsError(`${reason}; see fastpaca ${command} --help`, { cause });
   }
 }
 
