@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { createStore, type Store } from "@fastpaca/core";
+import type { StreamEvent } from "@fastpaca/fastpaca";
 import { createServer } from "@fastpaca/core/server";
 import { openMemory } from "@fastpaca/driver-memory";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -108,6 +109,8 @@ test("what is stored does not steer the terminal", () => {
     seq: 1,
     version: 1,
   };
-  const line = describeEvent({ type: "message", version: 1, seq: 1, message }, false);
+  // As it comes from a server.
+  const event: StreamEvent = JSON.parse(JSON.stringify({ type: "message", version: 1, seq: 1, message }));
+  const line = describeEvent(event, false);
   expect(line).toContain("us\\u0007er: a\\u001b[2J\n    b\\u202e");
 });

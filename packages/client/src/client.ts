@@ -3,7 +3,8 @@ import { Conversation, shaped } from "./conversation.js";
 import { FastpacaError, invalidArgument } from "./errors.js";
 import { pathOf } from "./identifiers.js";
 import type { Clock } from "./pacing.js";
-import { Transport, checkMilliseconds, type Call, type FetchFunction } from "./transport.js";
+import { checkMilliseconds } from "./time-limit.js";
+import { Transport, type Call, type FetchFunction } from "./transport.js";
 import type {
   ContextOptions,
   ConversationOptions,
@@ -13,6 +14,8 @@ import type {
   ListResult,
   RequestOptions,
 } from "./types.js";
+import type { BufferLimits } from "./websocket-connection.js";
+import type { WebSocketConstructor } from "./websocket.js";
 
 /** How a client reaches its server. */
 export interface ClientOptions {
@@ -24,6 +27,11 @@ export interface ClientOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** What sends a request. Default: the global `fetch`. */
   readonly fetch?: FetchFunction | undefined;
+  /**
+   * What streams are opened with. Default: the global `WebSocket`, as long as no headers are needed, which it cannot
+   * send; the one of the `ws` package can.
+   */
+  readonly WebSocket?: WebSocketConstructor | undefined;
   /** Milliseconds for one attempt, the reading of its answer included. Default 15 000. */
   readonly timeoutMs?: number | undefined;
   /**
@@ -90,8 +98,8 @@ export function createClient(options: ClientOptions): Client {
   return clientOver(options);
 }
 
-/** The same, with another clock. */
-export function clientOver(options: ClientOptions, clock?: Clock): Client {
+/** The same, with another clock, and other limits for what a stream holds back. */
+export function clientOver(options: ClientOptions, clock?: Clock, buffer?: BufferLimits): Client {
   const { timeoutMs = 15_000, deadlineMs = 60_000, retries = 4 } = options;
   checkMilliseconds("timeoutMs", timeoutMs);
   checkMilliseconds("deadlineMs", deadlineMs);
@@ -99,7 +107,16 @@ export function clientOver(options: ClientOptions, clock?: Clock): Client {
   const baseUrl = checkBaseUrl(options.baseUrl);
   const headers = checkHeaders(options);
   const transport = new Transport(
-    { baseUrl, headers, fetch: options.fetch, timeoutMs, deadlineMs, retries },
+    {
+      baseUrl,
+      headers,
+      fetch: options.fetch,
+      timeoutMs,
+      deadlineMs,
+      retries,
+      WebSocket: options.WebSocket,
+      buffer,
+    },
     clock,
   );
 

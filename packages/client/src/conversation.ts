@@ -1,6 +1,9 @@
 import { FastpacaError, invalidArgument } from "./errors.js";
 import { freshKey, pathOf } from "./identifiers.js";
 import { withModelContent } from "./model-message.js";
+import { connectorTo } from "./stream-connector.js";
+import type { StreamEvent, StreamOptions } from "./stream-events.js";
+import { streamOf } from "./stream.js";
 import type { Call, Transport } from "./transport.js";
 import type {
   AppendOptions,
@@ -25,12 +28,14 @@ export class Conversation {
   readonly id: string;
   readonly #transport: Transport;
   readonly #path: string;
+  readonly #hasWindow: boolean;
 
   /** @internal */
   constructor(transport: Transport, id: string, collection: "contexts" | "conversations" = "conversations") {
     this.id = id;
     this.#transport = transport;
     this.#path = pathOf(collection, id);
+    this.#hasWindow = collection === "contexts";
   }
 
   /**
@@ -71,6 +76,32 @@ export class Conversation {
     const query = { from, limit };
     const answer = await this.send("/messages", { method: "GET", query, repeatable: true, options });
     return withMessages(answer, "version");
+  }
+
+  /**
+   * What happens, as it happens: `for await (const event of conversation.stream()) …`. Each event exactly once and in
+   * order, however often the connection is lost meanwhile. Where events cannot be had any more, a `gap` says so.
+   *
+   * Connections are opened again with growing random pauses, from the last event on. The iteration ends after
+   * `tombstoned`; it rejects when the server refuses for good (`not_found`, `unauthorized` and so on), and with the
+   * signal's reason when that is aborted. Leaving the loop closes the connection.
+   *
+   * A reader may be as slow as it likes: what it has not taken stays on the server. Each message is for itself: in the
+   * `content` of one, tool calls are not paired with their results in the next.
+   *
+   * Without a `cursor`, it begins when the first event is asked for.
+   */
+  stream(options: StreamOptions = {}): AsyncGenerator<StreamEvent, void, undefined> {
+    const transport = this.#transport;
+    const { timeoutMs } = options;
+    const info = (signal: AbortSignal) => this.info({ signal, timeoutMs });
+    const source = () => ({
+      hasWindow: this.#hasWindow,
+      version: async (signal: AbortSignal) => (await info(signal)).version,
+      connect: connectorTo(transport, `${this.#path}/stream`, options, info),
+      replay: (from: number, signal: AbortSignal) => this.replay({ from, signal, timeoutMs }),
+    });
+    return streamOf(source, options, transport.clock);
   }
 
   /** Its record: version, metadata and so on. */

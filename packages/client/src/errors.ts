@@ -43,6 +43,7 @@ export interface FastpacaErrorDetails {
   readonly status?: number | undefined;
   readonly version?: number | undefined;
   readonly field?: string | undefined;
+  readonly retryAfterMs?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -67,6 +68,8 @@ export class FastpacaError extends Error {
   readonly version: number | undefined;
   /** With `invalid_request`: the input that is wrong, where the server named it, such as `message.parts[0].type`. */
   readonly field: string | undefined;
+  /** Milliseconds that the server asked to stay away; undefined where it did not. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: FastpacaErrorCode, message: string, details: FastpacaErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -74,6 +77,7 @@ export class FastpacaError extends Error {
     this.status = details.status;
     this.version = details.version;
     this.field = details.field;
+    this.retryAfterMs = details.retryAfterMs;
   }
 
   /**
@@ -103,18 +107,27 @@ export function invalidArgument(message: string, cause?: unknown): FastpacaError
 }
 
 /** The error that an answer other than a success stands for. */
-export function errorFromAnswer(call: string, status: number, text: string): FastpacaError {
+export function errorFromAnswer(
+  call: string,
+  status: number,
+  text: string,
+  retryAfterMs?: number,
+): FastpacaError {
   const body = parseObject(text);
   const code = SERVER_CODES.find((known) => known === body?.["error"]);
   if (body === undefined || code === undefined) {
     const reason = text.trim() === "" ? "an empty body" : `something else than Fastpaca: ${excerpt(text)}`;
-    return new FastpacaError(codeOfStatus(status), `${call}: ${status} with ${reason}`, { status });
+    return new FastpacaError(codeOfStatus(status), `${call}: ${status} with ${reason}`, {
+      status,
+      retryAfterMs,
+    });
   }
   const { message, version, field } = body;
   return new FastpacaError(code, `${call}: ${typeof message === "string" ? message : code}`, {
     status,
     version: typeof version === "number" ? version : undefined,
     field: typeof field === "string" ? field : undefined,
+    retryAfterMs,
   });
 }
 
@@ -129,7 +142,8 @@ export function parseObject(text: string): Record<string, unknown> | undefined {
   return isRecord(value) ? value : undefined;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** Whether a value out of JSON is an object. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

@@ -11,6 +11,16 @@ export type {
   ModelToolOutput,
   ModelToolResult,
 } from "./model-message.js";
+export type {
+  CompactionStreamEvent,
+  ContextStreamEvent,
+  GapStreamEvent,
+  MessageStreamEvent,
+  ResetStreamEvent,
+  StreamEvent,
+  StreamOptions,
+  TombstonedStreamEvent,
+} from "./stream-events.js";
 export type { FetchFunction } from "./transport.js";
 export type {
   AppendOptions,
@@ -41,3 +51,4 @@ export type {
   WindowOptions,
   WindowResult,
 } from "./types.js";
+export type { WebSocketConstructor, WebSocketEvent, WebSocketLike } from "./websocket.js";

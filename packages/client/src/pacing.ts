@@ -33,7 +33,7 @@ export const systemClock: Clock = {
 /** Longest pause before the first retry; it doubles with each further one. In milliseconds. */
 const FIRST_PAUSE = 200;
 /** Longest pause that is chosen here. In milliseconds. */
-const LONGEST_PAUSE = 10_000;
+export const LONGEST_PAUSE = 10_000;
 /** Longest pause that a server is granted. In milliseconds. */
 const LONGEST_RETRY_AFTER = 30_000;
 

@@ -1,6 +1,9 @@
 import { FastpacaError, errorFromAnswer, excerpt, invalidArgument, parseObject } from "./errors.js";
 import { pauseBefore, retryAfterMs, systemClock, type Clock } from "./pacing.js";
+import { checkMilliseconds, describe, withinTime, withoutAnswer } from "./time-limit.js";
 import type { RequestOptions } from "./types.js";
+import type { BufferLimits } from "./websocket-connection.js";
+import type { WebSocketConstructor } from "./websocket.js";
 
 /** How a client reaches its server. */
 export interface TransportOptions {
@@ -15,10 +18,17 @@ export interface TransportOptions {
   readonly deadlineMs: number;
   /** Attempts after the first. */
   readonly retries: number;
+  /** What opens a WebSocket; where absent, the global one at the time of the call. */
+  readonly WebSocket?: WebSocketConstructor | undefined;
+  /** What a stream may hold back for a slow reader. */
+  readonly buffer?: BufferLimits | undefined;
 }
 
 /** The part of `fetch` that is used. */
 export type FetchFunction = (url: string, init: RequestInit) => Promise<Response>;
+
+/** The media type of Server-Sent Events. */
+const EVENT_STREAM = "text/event-stream";
 
 /** One call of the API. */
 export interface Call {
@@ -44,18 +54,21 @@ interface Failure {
   readonly error: FastpacaError;
   /** The server certainly changed nothing. */
   readonly unapplied: boolean;
-  /** Milliseconds that the server asked to stay away. */
-  readonly retryAfterMs?: number | undefined;
 }
 
 /** Sends calls: encoding, timeouts, retries, and what answers mean. */
 export class Transport {
-  readonly #options: TransportOptions;
-  readonly #clock: Clock;
+  readonly options: TransportOptions;
+  readonly clock: Clock;
 
   constructor(options: TransportOptions, clock: Clock = systemClock) {
-    this.#options = options;
-    this.#clock = clock;
+    this.options = options;
+    this.clock = clock;
+  }
+
+  /** Where a call goes. */
+  url(path: string, query: Call["query"]): string {
+    return this.options.baseUrl + path + encodeQuery(query);
   }
 
   /**
@@ -64,23 +77,23 @@ export class Transport {
    * @throws FastpacaError, or the reason of the caller's signal once that is aborted
    */
   async request(call: Call): Promise<Record<string, unknown> | undefined> {
-    const { signal, timeoutMs = this.#options.timeoutMs } = call.options ?? {};
+    const { signal, timeoutMs = this.options.timeoutMs } = call.options ?? {};
     checkMilliseconds("timeoutMs", timeoutMs);
-    const url = this.#options.baseUrl + call.path + encodeQuery(call.query);
+    const url = this.url(call.path, call.query);
     const body = call.body && encodeBody(call.body);
-    const deadline = this.#clock.now() + Math.max(this.#options.deadlineMs, timeoutMs);
+    const deadline = this.clock.now() + Math.max(this.options.deadlineMs, timeoutMs);
     let uncertain = false;
     for (let attempt = 0; ; attempt++) {
       signal?.throwIfAborted();
-      const limitMs = Math.max(1, Math.min(timeoutMs, deadline - this.#clock.now()));
+      const limitMs = Math.max(1, Math.min(timeoutMs, deadline - this.clock.now()));
       const outcome = await this.#attempt(call, url, body, limitMs, signal);
       if (!("error" in outcome)) return outcome.answer;
       if (call.removes && uncertain && outcome.error.code === "not_found") return undefined;
       uncertain ||= !outcome.unapplied;
-      if (!isWorthRetrying(outcome, call) || attempt >= this.#options.retries) throw outcome.error;
-      const pause = pauseBefore(attempt + 1, outcome.retryAfterMs, this.#clock.random());
-      if (this.#clock.now() + pause >= deadline) throw outcome.error;
-      await this.#clock.sleep(pause, signal);
+      if (!isWorthRetrying(outcome, call) || attempt >= this.options.retries) throw outcome.error;
+      const pause = pauseBefore(attempt + 1, outcome.error.retryAfterMs, this.clock.random());
+      if (this.clock.now() + pause >= deadline) throw outcome.error;
+      await this.clock.sleep(pause, signal);
     }
   }
 
@@ -101,25 +114,63 @@ export class Transport {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof AttemptTimeout) {
-        const message = `${name}: no complete answer within ${Math.round(limitMs)} ms`;
-        return { error: new FastpacaError("timeout", message), unapplied: false };
-      }
-      const message = `${name}: no complete answer from ${this.#options.baseUrl}: ${describe(error)}`;
       return {
-        error: new FastpacaError("network", message, { cause: error }),
+        error: withoutAnswer(name, this.options.baseUrl, limitMs, error),
         unapplied: wasNeverSent(error),
       };
     }
-    return readAnswer(name, response, text, this.#clock.now());
+    return readAnswer(name, response, text, this.clock.now());
   }
 
-  #send(method: string, url: string, body: string | undefined, signal: AbortSignal): Promise<Response> {
+  /**
+   * The response to a GET of Server-Sent Events, whose body goes on for as long as it likes.
+   *
+   * @param timeoutMs milliseconds in which it must have begun
+   * @param connection aborting it ends the response, also while its body is read. Aborted where this rejects.
+   * @throws FastpacaError, or the reason that `connection` was aborted with
+   */
+  async openEvents(
+    path: string,
+    query: Call["query"],
+    timeoutMs: number,
+    connection: AbortController,
+  ): Promise<Response> {
+    const name = `GET ${path}`;
+    const { signal } = connection;
+    try {
+      return await withinTime(timeoutMs, signal, async () => {
+        const response = await this.#send("GET", this.url(path, query), undefined, signal, EVENT_STREAM);
+        if (signal.aborted) {
+          // Too late, by a `fetch` that does not listen to the signal: nobody else would end this response.
+          await response.body?.cancel();
+          signal.throwIfAborted();
+        }
+        if (response.ok && response.headers.get("content-type")?.startsWith(EVENT_STREAM)) return response;
+        const text = await response.text();
+        const outcome = readAnswer(name, response, text, this.clock.now());
+        if ("error" in outcome) throw outcome.error;
+        const message = `${name}: ${response.status} with something else than events: ${excerpt(text)}`;
+        throw new FastpacaError("invalid_response", message, { status: response.status });
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      connection.abort(); // What is left of the response.
+      throw FastpacaError.is(error) ? error : withoutAnswer(name, this.options.baseUrl, timeoutMs, error);
+    }
+  }
+
+  #send(
+    method: string,
+    url: string,
+    body: string | undefined,
+    signal: AbortSignal,
+    accept = "application/json",
+  ): Promise<Response> {
     const init: RequestInit = {
       method,
       headers: {
-        ...this.#options.headers,
-        accept: "application/json",
+        ...this.options.headers,
+        accept,
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
       // A redirect that is followed turns a POST into a GET.
@@ -129,43 +180,8 @@ export class Transport {
       ...(body === undefined ? {} : { body }),
       signal,
     };
-    const { fetch } = this.#options;
+    const { fetch } = this.options;
     return fetch === undefined ? globalThis.fetch(url, init) : fetch(url, init);
-  }
-}
-
-/** @throws FastpacaError `invalid_request` unless `value` is a time that timers can measure */
-export function checkMilliseconds(name: string, value: number): void {
-  // Timers of more than 31 bits fire at once.
-  if (!(value > 0 && value < 2 ** 31)) {
-    throw invalidArgument(`${name} must be a number of milliseconds, more than 0 and less than 2³¹`);
-  }
-}
-
-/** Ends an attempt whose time is up. */
-class AttemptTimeout extends Error {}
-
-/**
- * What `work` resolves to, unless the time is up or the caller's signal is aborted before; then it rejects at once,
- * even where `work` does not listen to the signal that it is given.
- */
-async function withinTime<T>(
-  limitMs: number,
-  outer: AbortSignal | undefined,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const controller = new AbortController();
-  const interrupted = new Promise<never>((_, reject) => {
-    controller.signal.addEventListener("abort", () => reject(controller.signal.reason), { once: true });
-  });
-  const follow = () => controller.abort(outer?.reason);
-  const timer = setTimeout(() => controller.abort(new AttemptTimeout()), limitMs);
-  outer?.addEventListener("abort", follow, { once: true });
-  try {
-    return await Promise.race([work(controller.signal), interrupted]);
-  } finally {
-    clearTimeout(timer);
-    outer?.removeEventListener("abort", follow);
   }
 }
 
@@ -182,12 +198,8 @@ function readAnswer(
     return { error: new FastpacaError("invalid_response", message, { status }), unapplied: true };
   }
   if (!response.ok) {
-    const error = errorFromAnswer(name, status, text);
-    return {
-      error,
-      unapplied: status < 500 || isFromFastpaca(error, text),
-      retryAfterMs: retryAfterMs(response.headers.get("retry-after"), now),
-    };
+    const error = errorFromAnswer(name, status, text, retryAfterMs(response.headers.get("retry-after"), now));
+    return { error, unapplied: status < 500 || isFromFastpaca(error, text) };
   }
   if (status === 204) return { answer: undefined };
   const answer = parseObject(text);
@@ -217,14 +229,6 @@ function wasNeverSent(error: unknown): boolean {
     typeof cause.code === "string" &&
     NOT_CONNECTED.includes(cause.code)
   );
-}
-
-/** `fetch` says "fetch failed", and why only in the cause. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (!(error.cause instanceof Error)) return error.message;
-  const { cause } = error;
-  return cause.message || ("code" in cause ? String(cause.code) : error.message);
 }
 
 function encodeQuery(query: Call["query"] = {}): string {

@@ -1,13 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { expect, test } from "vitest";
 import { run } from "./child.js";
+import { curlHome } from "./curl.js";
 import { startByCommand } from "./documented-server.js";
 import { readMarkdown, ROOT, type CodeBlock } from "./markdown.js";
-
-const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-const TIMES = ["inserted_at", "created_at", "updated_at"];
+import { shown } from "./shown.js";
 
 /** More than the start of a server may take. */
 const TIMEOUT = 120_000;
@@ -54,27 +50,4 @@ function commandsOf(blocks: readonly CodeBlock[]): Command[] {
     const next = blocks[index + 1];
     return [{ command, answer: next?.language === "json" ? next : undefined }];
   });
-}
-
-/** What a document shows is true of the answer, which may have more fields. Times are any times. */
-function shown(text: string): object {
-  const value: unknown = JSON.parse(text, (key, inner: unknown) =>
-    TIMES.includes(key) ? expect.stringMatching(ISO_TIME) : inner,
-  );
-  if (typeof value !== "object" || value === null) throw new Error(`not an object: ${text}`);
-  return value;
-}
-
-/** A configuration of curl that leads commands, unchanged, from the documented port to another. */
-function curlHome(port: number): Disposable & { readonly path: string } {
-  const home = mkdtempSync(path.join(tmpdir(), "fastpaca-curl-"));
-  const lines = [
-    `connect-to = "localhost:4000:127.0.0.1:${port}"`,
-    'noproxy = "*"',
-    "silent",
-    "show-error",
-    "fail-with-body",
-  ];
-  writeFileSync(path.join(home, ".curlrc"), `${lines.join("\n")}\n`);
-  return { path: home, [Symbol.dispose]: () => rmSync(home, { recursive: true }) };
 }

@@ -1,6 +1,6 @@
 /** Servers for documents. */
 import { createServer } from "@fastpaca/core/server";
-import { createStore } from "@fastpaca/core";
+import { createStore, type Driver } from "@fastpaca/core";
 import { openMemory } from "@fastpaca/driver-memory";
 import { createServer as createTcpServer } from "node:net";
 import { Child } from "./child.js";
@@ -12,8 +12,8 @@ export interface LocalServer extends AsyncDisposable {
   readonly url: string;
 }
 
-export async function localServer(): Promise<LocalServer> {
-  const store = createStore({ driver: openMemory() });
+export async function localServer(driver: Driver = openMemory()): Promise<LocalServer> {
+  const store = createStore({ driver });
   const app = await createServer({ store });
   const address = await app.listen({ host: "127.0.0.1", port: 0 });
   return {

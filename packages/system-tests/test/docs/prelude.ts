@@ -56,7 +56,15 @@ const send = globalThis.fetch;
 const redirected: typeof fetch = (input, init) =>
   send(typeof input === "string" ? input.replace(documented, baseUrl) : input, init);
 
+class RedirectedWebSocket extends globalThis.WebSocket {
+  constructor(url: string | URL, protocols?: string | string[]) {
+    const inWebSockets = (address: string): string => address.replace(/^http/, "ws");
+    super(String(url).replace(inWebSockets(documented), inWebSockets(baseUrl)), protocols);
+  }
+}
+
 Object.assign(globalThis, {
+  WebSocket: RedirectedWebSocket,
   openai,
   model,
   generateText,
@@ -64,5 +72,9 @@ Object.assign(globalThis, {
   ctx: createClient({ baseUrl }).openContext("demo-chat"),
   message: { role: "user", parts: [{ type: "text", text: "Once more?" }] },
   version: 1,
-  compactLater: async () => undefined,
+  lastVersion: 0,
+  signal: new AbortController().signal,
+  mirror: async ({ role }: { role: string }) => console.log(`mirror: ${role}`),
+  startOver: async (id: string) => console.log(`startOver: ${id}`),
+  compactLater: async (id: string) => console.log(`compactLater: ${id}`),
 });

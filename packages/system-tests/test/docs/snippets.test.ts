@@ -38,6 +38,17 @@ function readReport({ stdout }: Outcome): { printed: string; prompts: unknown[] 
   return { printed: stdout.slice(0, at), prompts };
 }
 
+async function send(method: string, url: string, body?: object): Promise<void> {
+  const response = await fetch(url, {
+    method,
+    ...(body !== undefined && {
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    }),
+  });
+  expect(response.ok, `${method} ${url}: ${response.status}`).toBe(true);
+}
+
 async function get(url: string): Promise<unknown> {
   const response = await fetch(url);
   expect(response.status, url).toBe(200);
@@ -156,12 +167,34 @@ test(
 );
 
 test(
+  "docs/websocket-api.md: its snippet follows a context to its end",
+  async () => {
+    await using server = await localServer();
+    await send("PUT", `${server.url}/contexts/support-123`, { policy: { strategy: "manual" } });
+    const message = { role: "user", parts: [], token_count: 100 };
+    const messages = Array.from({ length: 122 }, () => message);
+    await send("POST", `${server.url}/contexts/support-123/messages`, { messages });
+    await send("DELETE", `${server.url}/contexts/support-123`);
+    const { printed } = await execute(moduleOf(snippetsOf("docs/websocket-api.md")), server.url);
+    expect(printed).toBe("121: user\n122: user\ncompactLater: support-123\n");
+  },
+  TIMEOUT,
+);
+
+test(
   "packages/client/README.md: its snippets",
   async () => {
     await using server = await localServer();
-    await execute(moduleOf(snippetsOf("packages/client/README.md")), server.url);
+    const snippets = snippetsOf("packages/client/README.md");
+    const isStream = ({ heading }: CodeBlock): boolean => heading === "The stream";
+    await execute(moduleOf(snippets.filter((it) => !isStream(it))), server.url);
     // The snippet of the conflict appends at a version that has passed.
     expect(await get(`${server.url}/contexts/demo-chat`)).toMatchObject({ last_seq: 2 });
+
+    // A stream ends only with its conversation.
+    await send("DELETE", `${server.url}/contexts/demo-chat`);
+    const { printed } = await execute(moduleOf(snippets.filter(isStream)), server.url);
+    expect(printed).toBe("mirror: user\nmirror: assistant\n");
   },
   TIMEOUT,
 );

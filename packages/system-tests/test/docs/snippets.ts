@@ -68,6 +68,10 @@ declare var compactLater: (id: string) => Promise<void>;
 declare var ctx: import("@fastpaca/fastpaca").Context;
 declare var message: import("@fastpaca/fastpaca").MessageInput;
 declare var version: number;
+declare var lastVersion: number;
+declare var signal: AbortSignal;
+declare var mirror: (message: import("@fastpaca/fastpaca").Message) => Promise<void>;
+declare var startOver: (id: string) => Promise<void>;
 `;
 
 /** Statements that stand on lines of their own up to a semicolon at the end of one. */
