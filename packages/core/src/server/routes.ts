@@ -11,7 +11,7 @@ import type {
   StreamInput,
 } from "../store/check.js";
 import type { Document } from "../store/document.js";
-import type { Contexts, Conversations } from "../store/operations.js";
+import type { AppendResult, Contexts, Conversations } from "../store/operations.js";
 import type { Store } from "../store/store.js";
 import { JSON_TYPE } from "./errors.js";
 import { readQuery } from "./query.js";
@@ -103,8 +103,7 @@ function registerLog(
     },
     async (request, reply) => {
       refuseQuery(request);
-      const result = await log.append(request.params.id, withKey(request));
-      return sendJson(JSON.stringify(result), 201, reply);
+      return sendJson(renderAppend(await log.append(request.params.id, withKey(request))), 201, reply);
     },
   );
 
@@ -361,7 +360,7 @@ function withLastEvent(
 }
 
 function refuseQuery({ query }: Pick<FastifyRequest, "query">): void {
-  for (const field of Object.keys(query ?? {})) {
+  for (const field in query ?? {}) {
     throw new FastpacaError("invalid_request", `${field} is not known here`, { field });
   }
 }
@@ -370,6 +369,11 @@ function refuseBody({ body }: Pick<FastifyRequest, "body">): void {
   if (body === undefined || (typeof body === "object" && body !== null && Object.keys(body).length === 0))
     return;
   throw new FastpacaError("invalid_request", "body must be empty", { field: "body" });
+}
+
+function renderAppend({ seq, version, token_count, deduplicated }: AppendResult): string {
+  const tokens = `"token_count":${token_count},"token_estimate":${token_count}`;
+  return `{"seq":${seq},"version":${version},${tokens}${deduplicated === true ? ',"deduplicated":true' : ""}}`;
 }
 
 function sendJson(text: string, status: number, reply: FastifyReply): FastifyReply {

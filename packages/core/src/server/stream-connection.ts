@@ -87,8 +87,8 @@ function isPong(text: string): boolean {
 /** Server-sent events. */
 export class EventConnection implements StreamConnection {
   readonly #response: ServerResponse;
-  /** An HTTP client does not answer: that it is gone shows when it takes no more. */
-  readonly heardAt = Infinity;
+  /** An HTTP client does not answer: that it is gone shows when it takes no more, from then on. */
+  heardAt = Infinity;
 
   constructor(response: ServerResponse) {
     this.#response = response;
@@ -106,8 +106,10 @@ export class EventConnection implements StreamConnection {
     let room = true;
     for (const frame of frames) room = response.write(frame.eventBytes);
     if (room || response.destroyed) return Promise.resolve();
+    this.heardAt = performance.now();
     return new Promise((resolve) => {
       const go = (): void => {
+        this.heardAt = Infinity;
         response.off("drain", go);
         response.off("close", go);
         resolve();
@@ -122,7 +124,8 @@ export class EventConnection implements StreamConnection {
   }
 
   close(): void {
-    this.#response.end();
+    if (this.#response.writableNeedDrain) this.#response.destroy();
+    else this.#response.end();
   }
 
   terminate(): void {

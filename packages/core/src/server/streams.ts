@@ -115,12 +115,12 @@ export class Streams {
         },
       );
     }
-    if (this.count >= this.#max)
-      throw new FastpacaError("unavailable", `there are ${this.#max} streams already`);
     this.#opening += 1;
     try {
       const subscription = await log.subscribe(id, input);
       try {
+        if (this.count > this.#max)
+          throw new FastpacaError("unavailable", `there are ${this.#max} streams already`);
         reply.hijack();
         hijacked();
         const connection =

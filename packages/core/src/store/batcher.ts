@@ -27,7 +27,8 @@ export interface Submission {
   readonly deadline: number;
 }
 
-interface Waiting extends Submission {
+interface Waiting {
+  readonly submission: Submission;
   readonly settle: (outcome: Promise<CommitOutcome> | CommitOutcome) => void;
 }
 
@@ -58,7 +59,7 @@ export class Batcher {
    */
   submit(submission: Submission, again: boolean): Promise<CommitOutcome> {
     return new Promise((settle) => {
-      (again ? this.#again : this.#first).waiting.push({ ...submission, settle });
+      (again ? this.#again : this.#first).waiting.push({ submission, settle });
       this.#scheduled ??= setImmediate(() => this.flush());
     });
   }
@@ -74,9 +75,9 @@ export class Batcher {
   /** Gives up the commits whose deadline has passed while they waited for a call. */
   expire(now: number): void {
     for (const lane of [this.#first, this.#again]) {
-      const expired = lane.waiting.filter(({ deadline }) => deadline <= now);
+      const expired = lane.waiting.filter(({ submission }) => submission.deadline <= now);
       if (expired.length === 0) continue;
-      lane.waiting = lane.waiting.filter(({ deadline }) => deadline > now);
+      lane.waiting = lane.waiting.filter(({ submission }) => submission.deadline > now);
       const error = new DriverUnavailableError("it has not answered earlier calls");
       for (const { settle } of expired) settle(Promise.reject(error));
     }
@@ -91,9 +92,10 @@ export class Batcher {
   #take(lane: Lane): Waiting[] {
     let bytes = 0;
     let count = 0;
-    for (const { bytes: size } of lane.waiting) {
-      if (count > 0 && (count === this.#driver.limits.maxBatch || bytes + size > MAX_CALL_BYTES)) break;
-      bytes += size;
+    for (const { submission } of lane.waiting) {
+      const full = count === this.#driver.limits.maxBatch || bytes + submission.bytes > MAX_CALL_BYTES;
+      if (count > 0 && full) break;
+      bytes += submission.bytes;
       count += 1;
     }
     return lane.waiting.splice(0, count);
@@ -102,7 +104,7 @@ export class Batcher {
   async #call(lane: Lane, batch: readonly Waiting[]): Promise<void> {
     lane.running += 1;
     try {
-      const outcomes = await this.#commit(batch.map(({ commit }) => commit));
+      const outcomes = await this.#commit(batch.map(({ submission }) => submission.commit));
       for (const [index, { settle }] of batch.entries()) settle(outcomes[index] ?? { status: "unknown" });
     } catch (error) {
       if (error instanceof DriverUnavailableError) {

@@ -2,7 +2,7 @@ import type { Mark, StoredMessage } from "../driver.js";
 import type { Conversation } from "../semantics/conversation.js";
 import { renderMessage } from "../semantics/message.js";
 import type { CachedConversation } from "./cached-conversation.js";
-import { contextFrame, markFrame, messageFrame, type Frame } from "./frame.js";
+import { BATCH_LENGTH, contextFrame, markFrame, messageFrame, type Frame } from "./frame.js";
 import { readEvents } from "./log-events.js";
 
 /** Newest frames kept for all subscribers, by number and by characters. Who is further behind reads the log. */
@@ -55,10 +55,15 @@ export class Feed {
     return conversation === undefined || conversation.purged || conversation.life !== this.#life;
   }
 
-  /** At most `limit` frames behind version `after`; undefined where they are not at hand. */
-  framesAfter(after: number, limit: number): readonly Frame[] | undefined {
+  /** Frames behind version `after`, as many as are handed out at a time; undefined where they are not at hand. */
+  framesAfter(after: number): readonly Frame[] | undefined {
     const start = after - (this.#version - this.#frames.length);
-    return start < 0 ? undefined : this.#frames.slice(start, start + limit);
+    if (start < 0) return undefined;
+    let length = 0;
+    let end = start;
+    for (; end < this.#frames.length && length < BATCH_LENGTH; end++)
+      length += this.#frames[end]?.json.length ?? 0;
+    return this.#frames.slice(start, end);
   }
 
   /** A commit of this process landed. */

@@ -13,6 +13,9 @@ export type FrameType =
   | "tombstoned"
   | "ping";
 
+/** Characters of frames handed out at a time: the frame that passes this is the last one. */
+export const BATCH_LENGTH = 256 * 1024;
+
 /** Something a stream tells, encoded once for all who are told. */
 export class Frame {
   readonly type: FrameType;

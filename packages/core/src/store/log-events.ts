@@ -2,7 +2,7 @@ import type { Mark } from "../driver.js";
 import type { Conversation } from "../semantics/conversation.js";
 import { existing } from "../semantics/commands.js";
 import type { CachedConversation } from "./cached-conversation.js";
-import { markFrame, messageFrame, type Frame } from "./frame.js";
+import { BATCH_LENGTH, markFrame, messageFrame, type Frame } from "./frame.js";
 
 /** Marks read at a time: that of a compaction can be as large as a request. */
 const MARKS = 16;
@@ -22,7 +22,8 @@ export interface Events {
 }
 
 /**
- * Frames of the events behind a cursor, in order and without holes: at most `limit`, at least one where there is one.
+ * Frames of the events behind a cursor, in order and without holes: at most `limit`, and as many as are handed out at
+ * a time; at least one where there is one.
  * @throws PrunedError when they are not kept any more
  */
 export async function readEvents(cached: CachedConversation, cursor: Cursor, limit: number): Promise<Events> {
@@ -35,7 +36,8 @@ export async function readEvents(cached: CachedConversation, cursor: Cursor, lim
   const frames: Frame[] = [];
   let seq = before;
   let mark = 0;
-  for (let version = after + 1; frames.length < limit; version++) {
+  let length = 0;
+  for (let version = after + 1; frames.length < limit && length < BATCH_LENGTH; version++) {
     const message = messages[seq - before];
     const next = marks[mark];
     if (message?.stored.version === version) {
@@ -47,6 +49,7 @@ export async function readEvents(cached: CachedConversation, cursor: Cursor, lim
     } else {
       break;
     }
+    length += frames.at(-1)?.json.length ?? 0;
   }
   return { frames, cursor: { version: after + frames.length, seq } };
 }

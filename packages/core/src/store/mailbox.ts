@@ -158,7 +158,18 @@ export class Mailbox {
     const commits = remember(cached.commits, token);
     const head = encodeHead(after, base + 1, commits);
     const commit: Commit = { id: this.id, base, head, messages, marks, keys };
-    const fate = await this.#submit(commit, token, attempt);
+    let bytes = 0;
+    let deadline = 0;
+    for (const waiting of batch) {
+      bytes += waiting.bytes;
+      deadline = Math.max(deadline, waiting.deadline);
+    }
+    const submission = { commit, bytes, deadline };
+    const outcome = await this.#parts.batcher.submit(submission, attempt.again);
+    attempt.again = true;
+    if (outcome.status === "conflict") cached.adopt(outcome.head);
+    const fate =
+      outcome.status === "unknown" ? await this.#learnFate(submission, token) : FATES[outcome.status];
     if (fate === "landed") {
       index?.land();
       cached.land(base + 1, after, commits, messages);
@@ -168,30 +179,6 @@ export class Mailbox {
       settleAll(attempt.batch.splice(0), unknownOutcome());
     } else {
       await this.#prepareNext(attempt, commit, fate);
-    }
-  }
-
-  /** Hands over a commit and learns what became of it. */
-  async #submit(commit: Commit, token: string, attempt: Attempt): Promise<Fate> {
-    let bytes = 0;
-    let deadline = 0;
-    for (const waiting of attempt.batch) {
-      bytes += waiting.bytes;
-      deadline = Math.max(deadline, waiting.deadline);
-    }
-    const submission = { commit, bytes, deadline };
-    const outcome = await this.#parts.batcher.submit(submission, attempt.again);
-    attempt.again = true;
-    switch (outcome.status) {
-      case "committed":
-        return "landed";
-      case "unknown":
-        return this.#learnFate(submission, token);
-      case "conflict":
-        attempt.cached.adopt(outcome.head);
-        return "lost";
-      case "duplicate":
-        return "lost";
     }
   }
 
@@ -299,6 +286,11 @@ export class Mailbox {
  * whether they had; `open` ones may still land.
  */
 type Fate = "landed" | "lost" | "forgotten" | "open";
+
+const FATES = { committed: "landed", conflict: "lost", duplicate: "lost" } as const satisfies Record<
+  string,
+  Fate
+>;
 
 interface Attempt {
   readonly cached: CachedConversation;

@@ -3,12 +3,8 @@ import type { Feed } from "./feed.js";
 import { gapFrame, TOMBSTONED, type Frame } from "./frame.js";
 import { readEvents, readMarks, trimmedTo, type Cursor } from "./log-events.js";
 
-/** Frames handed out at a time. */
-const MAX_BATCH = 256;
-/** Events read from the log at a time: few, until they turn out to be small. */
-const FIRST_PAGE = 16;
-/** What a page may come to, in characters, for the next one to be larger. */
-const SMALL_PAGE = 128 * 1024;
+/** Events read from the log at a time: so few because any of them may be as large as a request. */
+const PAGE = 32;
 
 /** Times in a row that events may turn out to be pruned while they are read. */
 const MAX_PRUNED = 5;
@@ -38,7 +34,6 @@ export class Subscription {
   #cursor: Cursor;
   /** Version of the state that was last told. */
   #told: number;
-  #page = FIRST_PAGE;
   #phase: "starting" | "open" | "ending" | "ended" = "starting";
   #wake: (() => void) | undefined;
 
@@ -110,7 +105,7 @@ export class Subscription {
       const { version } = this.#options;
       if (this.#cursor.version > version) return [this.#gap(version, { version, seq: undefined })];
     }
-    const near = this.#feed.framesAfter(this.#cursor.version, MAX_BATCH);
+    const near = this.#feed.framesAfter(this.#cursor.version);
     const frames = near === undefined ? await this.#readLog() : this.#follow(near);
     const told = frames.filter(
       ({ type }) => type !== "config" && (this.#options.messages || type !== "message"),
@@ -132,10 +127,8 @@ export class Subscription {
     const kept = await trimmedTo(cached, cursor);
     if (kept !== undefined) return [this.#gap(kept.version + 1, kept)];
     const events = await (this.#options.messages
-      ? readEvents(cached, cursor, this.#page)
+      ? readEvents(cached, cursor, PAGE)
       : readMarks(cached, cursor));
-    const length = events.frames.reduce((sum, { json }) => sum + json.length, 0);
-    this.#page = length <= SMALL_PAGE ? Math.min(MAX_BATCH, this.#page * 2) : FIRST_PAGE;
     this.#cursor = events.cursor;
     return events.frames;
   }
