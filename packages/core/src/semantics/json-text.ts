@@ -34,8 +34,11 @@ function inspect(value: unknown, field: string, depth: number): boolean {
       if (value === null) return false;
       if (depth === 0) throw invalid(field, "is nested too deeply");
       let found = false;
-      for (const inner of Array.isArray(value) ? value : Object.values(value)) {
-        if (inspect(inner, field, depth - 1)) found = true;
+      if (Array.isArray(value)) {
+        for (const inner of value) if (inspect(inner, field, depth - 1)) found = true;
+      } else if (isObject(value)) {
+        // An object of JSON inherits nothing that is enumerable.
+        for (const key in value) if (inspect(value[key], field, depth - 1)) found = true;
       }
       return found;
     }

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { FastpacaError, type ErrorCode } from "../errors.js";
+import type { Metrics } from "./metrics.js";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
 /** When to come back after `unavailable`, in seconds. */
@@ -11,7 +12,7 @@ export function errorBody(error: FastpacaError): string {
   return JSON.stringify({ error: code, message, field, version });
 }
 
-export function sendError(error: FastpacaError, reply: FastifyReply): FastifyReply {
+function sendError(error: FastpacaError, reply: FastifyReply): FastifyReply {
   if (error.status === 503) void reply.header("retry-after", RETRY_AFTER);
   // A connection that is closed while the client still sends loses the answer: the rest is read, and forgotten.
   if (error.status === 413) void reply.removeHeader("connection");
@@ -27,9 +28,10 @@ export interface ServerLog {
 export type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
 
 /** Answers whatever went wrong in a route, a hook or in the framework itself. */
-export function errorHandler(log: ServerLog | undefined): ErrorHandler {
-  return (error, { method, url }, reply) => {
+export function errorHandler(log: ServerLog | undefined, metrics: Metrics): ErrorHandler {
+  return (error, { method, url, routeOptions }, reply) => {
     const told = asFastpacaError(error);
+    metrics.refused(method, routeOptions.url, told.status);
     if (told.code === "internal") log?.error({ err: error, method, url }, "request failed");
     else if (told.status === 503) log?.warn({ err: error, method, url }, "request refused");
     return sendError(told, reply);

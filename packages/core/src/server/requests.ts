@@ -7,13 +7,13 @@ export class Requests {
   #closing = false;
   #idle: (() => void) | undefined;
 
-  /** @returns false when no more are taken; {@link leave} is due all the same */
+  /** @returns false when no more are taken; otherwise {@link leave} is due when this one is answered */
   enter(): boolean {
+    if (this.#closing) return false;
     this.#running += 1;
-    return !this.#closing;
+    return true;
   }
 
-  /** The answer is ready. */
   leave(): void {
     this.#running -= 1;
     if (this.#running === 0) this.#idle?.();

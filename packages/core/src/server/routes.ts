@@ -15,7 +15,6 @@ import type { AppendResult, Contexts, Conversations } from "../store/operations.
 import type { Store } from "../store/store.js";
 import { JSON_TYPE } from "./errors.js";
 import { readQuery } from "./query.js";
-import type { Requests } from "./requests.js";
 import * as answers from "./response-schemas.js";
 import type { Streams } from "./streams.js";
 
@@ -143,12 +142,7 @@ function registerLog(
 }
 
 /** Streams: a WebSocket or server-sent events on the same path. */
-export function registerStreams(
-  app: FastifyInstance,
-  store: Store,
-  streams: Streams,
-  requests: Requests,
-): void {
+export function registerStreams(app: FastifyInstance, store: Store, streams: Streams): void {
   for (const [tag, log] of Object.entries({ conversations: store.conversations, contexts: store.contexts })) {
     app.get<IdRequest>(
       `/v1/${tag}/:id/stream`,
@@ -169,7 +163,7 @@ export function registerStreams(
       },
       (request, reply) => {
         const input = withLastEvent(readQuery(request.query, schemas.streamSchema), request);
-        return streams.serve(log, request.params.id, input, request, reply, () => requests.leave());
+        return streams.serve(log, request.params.id, input, request, reply);
       },
     );
   }

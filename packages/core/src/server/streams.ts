@@ -93,17 +93,13 @@ export class Streams {
     });
   }
 
-  /**
-   * Answers a request for a stream: with a WebSocket where it asks to upgrade, else with server-sent events.
-   * @param hijacked called when the framework will see no answer
-   */
+  /** Answers a request for a stream: with a WebSocket where it asks to upgrade, else with server-sent events. */
   async serve(
     log: Conversations | Contexts,
     id: string,
     input: StreamInput,
     request: FastifyRequest,
     reply: FastifyReply,
-    hijacked: () => void,
   ): Promise<void> {
     const upgrade = this.#upgrades.get(request.raw);
     if (upgrade === undefined && request.headers.accept?.includes("text/event-stream") !== true) {
@@ -122,7 +118,6 @@ export class Streams {
         if (this.count > this.#max)
           throw new FastpacaError("unavailable", `there are ${this.#max} streams already`);
         reply.hijack();
-        hijacked();
         const connection =
           upgrade === undefined
             ? new EventConnection(reply.raw)
