@@ -17,8 +17,6 @@ export interface Load {
 
 export interface Measured {
   readonly perSecond: number;
-  /** Processor time of the server for one request, in microseconds. */
-  readonly cpuMicros: number;
   /** Part of one processor that the server was busy with: near 1, it is what limits the run. */
   readonly busy: number;
   /** Milliseconds. */
@@ -56,36 +54,12 @@ export async function run(subject: Subject, load: Load): Promise<Measured> {
   const { total } = result.requests;
   return {
     perSecond: total / elapsed,
-    cpuMicros: (cpu * 1e6) / total,
     busy: cpu / elapsed,
     p50: result.latency.p50,
     p99: result.latency.p99,
   };
 }
 
-/** Runs several loads in turn, A B A B …, and returns the median of each figure for each of them. */
-export async function alternate(
-  rounds: number,
-  runs: Readonly<Record<string, () => Promise<Measured>>>,
-): Promise<Map<string, Measured>> {
-  const measured = new Map<string, Measured[]>(Object.keys(runs).map((name) => [name, []]));
-  for (let round = 0; round < rounds; round++) {
-    for (const [name, once] of Object.entries(runs)) measured.get(name)?.push(await once());
-  }
-  return new Map([...measured].map(([name, all]) => [name, medians(all)]));
-}
-
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
-function medians(all: readonly Measured[]): Measured {
-  const of = (figure: keyof Measured): number => median(all.map((one) => one[figure]));
-  return {
-    perSecond: of("perSecond"),
-    cpuMicros: of("cpuMicros"),
-    busy: of("busy"),
-    p50: of("p50"),
-    p99: of("p99"),
-  };
 }

@@ -40,7 +40,7 @@ export function fold(
   const decisions: Decision[] = [];
   const messages: StoredMessage[] = [];
   const marks: Mark[] = [];
-  const keys = new Map<string, KeyRecord>();
+  const keys: KeyRecord[] = [];
   const lookup: string[] = [];
   let after = before;
   for (const command of commands) {
@@ -53,23 +53,23 @@ export function fold(
     after = decision.after;
     if (decision.messages !== undefined) for (const message of decision.messages) messages.push(message);
     if (decision.mark !== undefined) marks.push(decision.mark);
-    if (decision.key !== undefined) keys.set(decision.key.key, decision.key);
+    if (decision.key !== undefined) keys.push(decision.key);
     if (purge) break;
   }
-  return { decisions, after, messages, marks, keys: [...keys.values()], lookup };
+  return { decisions, after, messages, marks, keys, lookup };
 }
 
 function decide(
   present: Conversation | undefined,
   command: Command,
   moment: FoldMoment,
-  keys: ReadonlyMap<string, KeyRecord>,
+  keys: readonly KeyRecord[],
   lookup: string[],
 ): ReturnType<typeof perform> | FastpacaError {
   const key = command.type === "append" ? command.key : undefined;
   try {
     if (key !== undefined && present !== undefined) {
-      const record = keys.get(key.name) ?? moment.held?.get(key.name);
+      const record = keys.find(({ key: name }) => name === key.name) ?? moment.held?.get(key.name);
       if (record !== undefined) return repeat(present, key, record);
     }
     return perform(present, command, moment);
@@ -77,7 +77,7 @@ function decide(
     if (!(error instanceof FastpacaError)) throw error;
     const mayBeHeld =
       key !== undefined && present !== undefined && !present.purged && moment.held?.has(key.name) !== true;
-    if (mayBeHeld && !keys.has(key.name)) lookup.push(key.name);
+    if (mayBeHeld && !keys.some(({ key: name }) => name === key.name)) lookup.push(key.name);
     return error;
   }
 }

@@ -1,5 +1,4 @@
 import { DriverUnavailableError, type Commit, type CommitOutcome, type Driver } from "../driver.js";
-import { DeadlineError, withDeadline } from "./deadline.js";
 
 /** Calls of {@link Driver.commit} at the same time: one is prepared by the database while another one is synced. */
 const CALLS = 2;
@@ -11,7 +10,6 @@ const MAX_ABANDONED = 8;
 const ABANDONED_FOR = 60_000;
 /** Bytes of commits in one call. */
 const MAX_CALL_BYTES = 16 * 1024 * 1024;
-
 interface Lane {
   waiting: Waiting[];
   running: number;
@@ -32,6 +30,15 @@ interface Waiting {
   readonly settle: (outcome: Promise<CommitOutcome> | CommitOutcome) => void;
 }
 
+/** One call of the driver. */
+interface Call {
+  readonly lane: Lane;
+  readonly batch: readonly Waiting[];
+  /** On the clock of `performance.now`. */
+  readonly started: number;
+  abandoned: boolean;
+}
+
 /**
  * Folds the commits of all conversations into few calls of the driver: while some are running, everything that
  * arrives waits for the next one. Second tries go separately, with a call of their own kept free for them, so that a
@@ -41,9 +48,10 @@ export class Batcher {
   readonly #driver: Driver;
   readonly #first: Lane = { waiting: [], running: 0, calls: CALLS };
   readonly #again: Lane = { waiting: [], running: 0, calls: 1 };
+  /** Calls that have not returned, also those that were given up. */
+  readonly #calls = new Set<Call>();
   #abandoned = 0;
-  #scheduled: NodeJS.Immediate | undefined;
-
+  #scheduled = false;
   readonly #report: (error: unknown) => void;
 
   /** @param report is told of failures that callers are not: all they learn is that the outcome is unknown */
@@ -53,27 +61,37 @@ export class Batcher {
   }
 
   /**
-   * Hands a commit to the driver, together with all that is submitted in the same turn of the event loop.
+   * Hands a commit to the driver, together with what else is submitted in the same turn of the event loop.
    * @param again for a second try
    * @returns the outcome; rejects when certainly nothing was applied by this call
    */
   submit(submission: Submission, again: boolean): Promise<CommitOutcome> {
     return new Promise((settle) => {
       (again ? this.#again : this.#first).waiting.push({ submission, settle });
-      this.#scheduled ??= setImmediate(() => this.flush());
+      if (this.#scheduled) return;
+      this.#scheduled = true;
+      setImmediate(() => this.flush());
     });
   }
 
   /** Starts what may start, without waiting for the turn's end. */
   flush(): void {
-    clearImmediate(this.#scheduled);
-    this.#scheduled = undefined;
+    this.#scheduled = false;
     this.#start(this.#first);
     this.#start(this.#again);
   }
 
-  /** Gives up the commits whose deadline has passed while they waited for a call. */
+  /** Gives up what takes too long: commits that wait for a call, calls that do not return. */
   expire(now: number): void {
+    for (const call of this.#calls) {
+      if (!call.abandoned && call.started + CALL_DEADLINE <= now) {
+        call.abandoned = true;
+        this.#abandoned += 1;
+        this.#settle(call, []);
+      } else if (call.abandoned && call.started + CALL_DEADLINE + ABANDONED_FOR <= now) {
+        this.#forget(call);
+      }
+    }
     for (const lane of [this.#first, this.#again]) {
       const expired = lane.waiting.filter(({ submission }) => submission.deadline <= now);
       if (expired.length === 0) continue;
@@ -81,11 +99,15 @@ export class Batcher {
       const error = new DriverUnavailableError("it has not answered earlier calls");
       for (const { settle } of expired) settle(Promise.reject(error));
     }
+    this.flush();
   }
 
   #start(lane: Lane): void {
     while (lane.waiting.length > 0 && lane.running < lane.calls && this.#abandoned < MAX_ABANDONED) {
-      void this.#call(lane, this.#take(lane));
+      lane.running += 1;
+      const call = { lane, batch: this.#take(lane), started: performance.now(), abandoned: false };
+      this.#calls.add(call);
+      void this.#call(call);
     }
   }
 
@@ -101,42 +123,37 @@ export class Batcher {
     return lane.waiting.splice(0, count);
   }
 
-  async #call(lane: Lane, batch: readonly Waiting[]): Promise<void> {
-    lane.running += 1;
+  async #call(call: Call): Promise<void> {
     try {
-      const outcomes = await this.#commit(batch.map(({ submission }) => submission.commit));
-      for (const [index, { settle }] of batch.entries()) settle(outcomes[index] ?? { status: "unknown" });
+      const outcomes = await this.#driver.commit(call.batch.map(({ submission }) => submission.commit));
+      if (!call.abandoned) this.#settle(call, outcomes);
     } catch (error) {
-      if (error instanceof DriverUnavailableError) {
-        for (const { settle } of batch) settle(Promise.reject(error));
-      } else {
-        this.#report(error);
-        for (const { settle } of batch) settle({ status: "unknown" });
-      }
+      if (call.abandoned) this.#report(error);
+      else this.#fail(call, error);
     } finally {
-      lane.running -= 1;
-      this.#start(lane);
+      this.#forget(call);
     }
   }
 
-  async #commit(commits: readonly Commit[]): Promise<CommitOutcome[]> {
-    const call = this.#driver.commit(commits);
-    try {
-      return await withDeadline(call, CALL_DEADLINE, "commit");
-    } catch (error) {
-      if (error instanceof DeadlineError) this.#abandon(call);
-      throw error;
+  /** Tells outcomes; those that are missing are unknown. */
+  #settle({ lane, batch }: Call, outcomes: readonly CommitOutcome[]): void {
+    lane.running -= 1;
+    for (const [index, { settle }] of batch.entries()) settle(outcomes[index] ?? { status: "unknown" });
+  }
+
+  #fail(call: Call, error: unknown): void {
+    if (error instanceof DriverUnavailableError) {
+      call.lane.running -= 1;
+      for (const { settle } of call.batch) settle(Promise.reject(error));
+    } else {
+      this.#report(error);
+      this.#settle(call, []);
     }
   }
 
-  #abandon(call: Promise<unknown>): void {
-    this.#abandoned += 1;
-    withDeadline(call, ABANDONED_FOR, "abandoned call")
-      // What became of it is nobody's concern any more: the commit was handed over again.
-      .catch(() => undefined)
-      .finally(() => {
-        this.#abandoned -= 1;
-        this.flush();
-      });
+  #forget(call: Call): void {
+    if (!this.#calls.delete(call)) return;
+    if (call.abandoned) this.#abandoned -= 1;
+    this.#start(call.lane);
   }
 }

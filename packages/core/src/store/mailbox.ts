@@ -108,7 +108,10 @@ export class Mailbox {
       if (count > 0 && (count === MAX_FOLD || bytes > MAX_FOLD_BYTES)) break;
       count += 1;
     }
-    return this.#waiting.splice(0, count);
+    if (count < this.#waiting.length) return this.#waiting.splice(0, count);
+    const all = this.#waiting;
+    this.#waiting = [];
+    return all;
   }
 
   #attempt(cached: CachedConversation): Attempt {
@@ -245,13 +248,14 @@ export class Mailbox {
 
   /** @param revision that the conversation was at when this was decided */
   #answer(attempt: Attempt, { decisions }: Fold, revision: number): void {
-    const answered = attempt.batch.splice(0, decisions.length);
-    for (const [index, { settle }] of answered.entries()) {
+    const { batch } = attempt;
+    attempt.batch = [];
+    for (let index = 0; index < decisions.length; index++) {
       const decision = decisions[index] ?? unknownOutcome();
-      settle(decision instanceof FastpacaError ? decision : { result: decision, revision });
+      batch[index]?.settle(decision instanceof FastpacaError ? decision : { result: decision, revision });
     }
     // What did not fit into the same commit waits for the next one.
-    if (attempt.batch.length > 0) this.#waiting.unshift(...attempt.batch.splice(0));
+    if (decisions.length < batch.length) this.#waiting.unshift(...batch.slice(decisions.length));
   }
 
   /**
