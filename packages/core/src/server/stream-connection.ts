@@ -21,7 +21,7 @@ export interface StreamConnection {
   close(code: CloseCode, reason: string): void;
   /** Ends the connection without a word. */
   terminate(): void;
-  /** Called once, when the connection is gone, whoever ended it. */
+  /** Called once, when the connection is gone, whoever ended it; at once where it is gone already. */
   onClose(closed: () => void): void;
 }
 
@@ -69,7 +69,8 @@ export class WebSocketConnection implements StreamConnection {
   }
 
   onClose(closed: () => void): void {
-    this.#socket.once("close", closed);
+    if (this.#socket.readyState === this.#socket.CLOSED) closed();
+    else this.#socket.once("close", closed);
   }
 }
 
@@ -133,7 +134,8 @@ export class EventConnection implements StreamConnection {
   }
 
   onClose(closed: () => void): void {
-    this.#response.once("close", closed);
+    if (this.#response.closed || this.#response.destroyed) closed();
+    else this.#response.once("close", closed);
   }
 }
 

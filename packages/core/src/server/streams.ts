@@ -83,8 +83,15 @@ export class Streams {
       this.#upgrades.set(request, { socket, head });
       const response = new ServerResponse(request);
       response.shouldKeepAlive = false;
-      response.assignSocket(socket);
       response.on("finish", () => socket.end());
+      try {
+        response.assignSocket(socket);
+      } catch (error) {
+        // Requests before it on the same connection are not answered yet: nobody could tell the answers apart.
+        this.#log?.warn({ err: error }, "an upgrade came too early");
+        socket.destroy();
+        return;
+      }
       app.routing(request, response);
     });
     this.#sockets.on("wsClientError", (cause: Error, socket: Socket) => {
@@ -155,7 +162,9 @@ export class Streams {
   ): Promise<WebSocket> {
     response.detachSocket(socket);
     return new Promise((resolve, reject) => {
-      socket.once("close", () => reject(new Error("the client left during the handshake")));
+      const left = (): void => reject(new Error("the client left during the handshake"));
+      if (socket.destroyed) left();
+      else socket.once("close", left);
       this.#sockets.handleUpgrade(request, socket, head, resolve);
     });
   }

@@ -37,6 +37,11 @@ export class Backend {
     this.#driver = driver;
   }
 
+  /** Whether other processes may commit to the same conversations. */
+  get shared(): boolean {
+    return this.#driver.traits.shared;
+  }
+
   /** The latest head: never older than the call. A call of the driver that already runs is not joined. */
   head(id: string): Promise<Head | undefined> {
     return new Promise((resolve, reject) => {

@@ -90,7 +90,9 @@ export class CachedConversation {
   index(needs: IndexNeeds): CommittedIndex | Promise<CommittedIndex> {
     const lastSeq = this.#conversation?.lastSeq ?? 0;
     let index = this.#index;
-    if (index === undefined || index.first > needs.from || (needs.shaped && !index.shaped)) {
+    // What is between the present index and the part that is needed may be pruned.
+    const apart = index === undefined || index.first > needs.from || index.last + 1 < needs.from;
+    if (index === undefined || apart || (needs.shaped && !index.shaped)) {
       index = new CommittedIndex(needs.from, needs.shaped);
       if (lastSeq < needs.from) this.#index = index;
     }
@@ -132,9 +134,12 @@ export class CachedConversation {
     return end < to ? [...loaded, ...(await this.messages(end + 1, to))] : loaded;
   }
 
-  /** Marks of the present life behind a version, ascending. */
+  /**
+   * Marks of the present life behind a version, ascending.
+   * @throws PrunedError when that life ends meanwhile
+   */
   marks(after: number, limit: number): Promise<Mark[]> {
-    return this.#backend.marks(this.id, after, limit);
+    return this.#inOneLife(this.#backend.marks(this.id, after, limit));
   }
 
   /**
@@ -162,6 +167,18 @@ export class CachedConversation {
     if (text.length <= KEPT_CONTEXT) this.#contextText = { revision, text };
   }
 
+  /**
+   * What was read is of the present life only if that has not ended by then: where another process may purge the
+   * conversation and create it again, only the head tells.
+   */
+  async #inOneLife<T>(reading: Promise<T>): Promise<T> {
+    const life = this.#life;
+    const read = await reading;
+    if (this.#backend.shared) this.adopt(await this.#backend.head(this.id));
+    if (life !== this.#life) throw new PrunedError(`${this.id} was purged while it was read`);
+    return read;
+  }
+
   #advance(revision: number, conversation: Conversation, commits: string): void {
     if (conversation.life !== this.#life || conversation.purged) {
       this.#life = conversation.purged ? 0 : conversation.life;
@@ -179,7 +196,7 @@ export class CachedConversation {
   async #page(from: number, to: number): Promise<readonly StoredMessage[]> {
     const cached = this.#recent.range(from, to);
     if (cached !== undefined) return cached.map(({ stored }) => stored);
-    const messages = await this.#backend.messages(this.id, from, to);
+    const messages = await this.#inOneLife(this.#backend.messages(this.id, from, to));
     if (messages[0]?.seq !== from) throw new PrunedError(`${this.id} has no message ${from}`);
     return messages;
   }

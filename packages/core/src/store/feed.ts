@@ -1,7 +1,7 @@
 import type { Mark, StoredMessage } from "../driver.js";
 import type { Conversation } from "../semantics/conversation.js";
 import { renderMessage } from "../semantics/message.js";
-import type { CachedConversation } from "./cached-conversation.js";
+import { PrunedError, type CachedConversation } from "./cached-conversation.js";
 import { BATCH_LENGTH, contextFrame, markFrame, messageFrame, type Frame } from "./frame.js";
 import { readEvents } from "./log-events.js";
 
@@ -44,6 +44,11 @@ export class Feed {
     return this.#context;
   }
 
+  /** Whether everything that is known of the conversation can be read. */
+  get complete(): boolean {
+    return this.purged || this.#version >= (this.cached.conversation?.version ?? 0);
+  }
+
   /** Nothing will follow: the conversation was tombstoned or purged. */
   get ended(): boolean {
     return this.#ended;
@@ -68,9 +73,10 @@ export class Feed {
 
   /** A commit of this process landed. */
   landed(messages: readonly StoredMessage[], marks: readonly Mark[]): Promise<void> {
-    const version = this.cached.conversation?.version ?? 0;
-    const contiguous = this.#version + messages.length + marks.length === version;
-    if (this.#catchingUp || this.purged || !contiguous) return this.catchUp();
+    const first = Math.min(messages[0]?.version ?? Infinity, marks[0]?.version ?? Infinity);
+    // Otherwise the commit was seen before its outcome was known, or comes behind others that were not seen.
+    const next = first === this.#version + 1 || first === Infinity;
+    if (this.#catchingUp || this.purged || !next) return this.catchUp();
     const frames = messages.map((message) =>
       messageFrame(message.version, message.seq, renderMessage(message, message.body)),
     );
@@ -100,14 +106,24 @@ export class Feed {
     const version = this.cached.conversation?.version ?? 0;
     const behind = version - this.#version;
     if (behind > MAX_FRAMES) {
-      // Subscribers read so much from the log themselves, each at its own pace.
-      this.#frames = [];
-      this.#length = 0;
-      this.#version = version;
+      this.#skipTo(version);
       return;
     }
-    const { frames } = await readEvents(this.cached, { version: this.#version, seq: undefined }, behind);
-    this.#push(frames);
+    try {
+      const { frames } = await readEvents(this.cached, { version: this.#version, seq: undefined }, behind);
+      if (!this.purged) this.#push(frames);
+    } catch (error) {
+      if (this.purged) return;
+      if (!(error instanceof PrunedError)) throw error;
+      this.#skipTo(version);
+    }
+  }
+
+  /** Leaves events out: subscribers read them from the log themselves, each at its own pace. */
+  #skipTo(version: number): void {
+    this.#frames = [];
+    this.#length = 0;
+    this.#version = version;
   }
 
   #push(frames: readonly Frame[]): void {

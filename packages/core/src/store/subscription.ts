@@ -55,6 +55,8 @@ export class Subscription {
       if (this.#feed.purged) return this.#end();
       try {
         const frames = await this.#read();
+        // What was read meanwhile may be of another life, or is not asked for any more.
+        if (this.#isOver()) continue;
         if (frames.length > 0) return frames;
       } catch (error) {
         if (this.#feed.purged) continue;
@@ -65,7 +67,7 @@ export class Subscription {
       }
       if (this.#cursor.version < this.#feed.version) continue;
       if (this.#feed.ended) return this.#end();
-      if (this.#phase === "ending") return [];
+      if (this.#phase === "ending" && this.#feed.complete) return [];
       await this.#change();
     }
   }
@@ -82,6 +84,10 @@ export class Subscription {
     this.#phase = "ended";
     this.#wake?.();
     this.#options.release();
+  }
+
+  #isOver(): boolean {
+    return this.#phase === "ended" || this.#feed.purged;
   }
 
   /** A tombstone is the last that is told. */
@@ -129,6 +135,9 @@ export class Subscription {
     const events = await (this.#options.messages
       ? readEvents(cached, cursor, PAGE)
       : readMarks(cached, cursor));
+    // Pruning may have overtaken the reading, and left holes in what was read.
+    const left = await trimmedTo(cached, cursor);
+    if (left !== undefined) return [this.#gap(left.version + 1, left)];
     this.#cursor = events.cursor;
     return events.frames;
   }

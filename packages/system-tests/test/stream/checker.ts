@@ -77,7 +77,7 @@ export class Checker {
     const { life } = this;
     const { context, messages } = this.#expected;
     if (life.purged || life.tombstoned) return this.ended;
-    if (this.#first && this.#most > life.version) return false;
+    if (this.#first && this.#most > this.#expected.opened[1]) return false;
     if (life.shows(this.#most, life.version, messages)) return false;
     // Whether the first of several versions came before or behind the start, only a frame could tell.
     const settled = this.#base >= life.version || (this.#first && this.#most >= life.version);

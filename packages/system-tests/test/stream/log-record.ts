@@ -1,4 +1,11 @@
-import { createStore, type Commit, type Driver, type Head, type Mark, type StoredMessage } from "@fastpaca/core";
+import {
+  createStore,
+  type Commit,
+  type Driver,
+  type Head,
+  type Mark,
+  type StoredMessage,
+} from "@fastpaca/core";
 import { overriding } from "../drivers.js";
 
 /** A frame of a stream, whatever its type. */
@@ -118,7 +125,10 @@ export class Life {
     if (head === undefined) return undefined;
     await using store = createStore({ driver: logOf(head, this.#messages, this.#marks) });
     const { text } = await store.contexts.context(head.id);
-    const { needs_compaction, used_tokens }: StreamFrame & {
+    const {
+      needs_compaction,
+      used_tokens,
+    }: StreamFrame & {
       needs_compaction: boolean;
       used_tokens: number;
     } = JSON.parse(text);

@@ -7,7 +7,7 @@ import type { Life, StreamFrame } from "./log-record.js";
 export class Subscriber {
   readonly checker: Checker;
   readonly #subscription: Subscription;
-  #reading: Promise<void> | undefined;
+  #reading = false;
   #failure: { readonly error: unknown } | undefined;
   #closed = false;
   #fast = false;
@@ -19,8 +19,9 @@ export class Subscriber {
 
   /** Asks once, unless an answer is awaited already. */
   read(): void {
-    if (this.#closed || this.#failure !== undefined) return;
-    this.#reading ??= this.#read().catch((error: unknown) => {
+    if (this.#reading || this.#closed || this.#failure !== undefined) return;
+    this.#reading = true;
+    this.#read().catch((error: unknown) => {
       this.#failure = { error };
     });
   }
@@ -43,7 +44,7 @@ export class Subscriber {
 
   async #read(): Promise<void> {
     const frames = await this.#subscription.next();
-    this.#reading = undefined;
+    this.#reading = false;
     if (this.#closed) return;
     const { ended } = this.checker;
     expect(frames.length === 0, "nothing more is told exactly behind the tombstone").toBe(ended);

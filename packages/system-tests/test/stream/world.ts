@@ -15,12 +15,14 @@ export interface WorldOptions {
   readonly delays?: readonly number[];
   /** What becomes of the hints, one after the other, over and over. Default: there are none. */
   readonly hints?: readonly Hint[];
+  /** Puts another driver in front of a store's. */
+  readonly wrap?: (driver: Driver, store: number) => Driver;
 }
 
 /** How often a store looks for what others committed, in milliseconds. */
 const POLL = 1000;
-/** Turns of the event loop after which something that nobody waits for will not happen any more. */
-const LONG = 3000;
+/** Time after which something that takes no time at all counts as never happening, in milliseconds. */
+const LONG = 4000;
 
 /** Some stores over one database, whose commits are recorded. Intervals are those of the fake clock. */
 export class World implements AsyncDisposable {
@@ -39,7 +41,8 @@ export class World implements AsyncDisposable {
   constructor(options: WorldOptions) {
     this.#options = options;
     this.database = this.record.recording(openMemory());
-    const drivers = Array.from({ length: options.stores }, () => this.#driver());
+    const { stores, wrap } = options;
+    const drivers = Array.from({ length: stores }, (_, at) => wrap?.(this.#driver(), at) ?? this.#driver());
     this.stores = drivers.map((driver) =>
       createStore({
         driver,
@@ -145,13 +148,13 @@ export async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What a promise resolves to; an error where that does not happen although everybody had their turn. */
+/** What a promise resolves to; an error where that takes as long as only something that never happens does. */
 export async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
-  let settled = false;
-  const settle = promise.finally(() => (settled = true));
-  const patience = async (): Promise<never> => {
-    for (let turn = 0; turn < LONG && !settled; turn++) await turns(1);
-    throw new Error(`${what} does not happen`);
-  };
-  return Promise.race([settle, patience()]);
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`${what} does not happen`)), LONG);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
