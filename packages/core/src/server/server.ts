@@ -219,5 +219,7 @@ function answerRaw(socket: Socket, error: FastpacaError): void {
   }
   const body = errorBody(error);
   const head = `HTTP/1.1 ${error.status} Refused\r\nContent-Type: ${JSON_TYPE}\r\nConnection: close\r\n`;
-  socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  socket.write(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  // Also where the client leaves its end open.
+  socket.destroySoon();
 }

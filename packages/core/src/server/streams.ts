@@ -83,7 +83,7 @@ export class Streams {
       this.#upgrades.set(request, { socket, head });
       const response = new ServerResponse(request);
       response.shouldKeepAlive = false;
-      response.on("finish", () => socket.end());
+      response.on("finish", () => socket.destroySoon());
       try {
         response.assignSocket(socket);
       } catch (error) {

@@ -4,7 +4,7 @@ import { gapFrame, TOMBSTONED, type Frame } from "./frame.js";
 import { readEvents, readMarks, trimmedTo, type Cursor } from "./log-events.js";
 
 /** Events read from the log at a time: so few because any of them may be as large as a request. */
-const PAGE = 32;
+const PAGE = 16;
 
 /** Times in a row that events may turn out to be pruned while they are read. */
 const MAX_PRUNED = 5;

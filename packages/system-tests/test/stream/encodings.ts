@@ -32,8 +32,8 @@ const DEADLINE = 20_000;
 /** A stream as a client sees it. Disposing of it breaks the connection. */
 export class Stream implements Disposable {
   readonly frames: StreamFrame[] = [];
-  /** Of server-sent events: the last id. */
-  lastId: string | undefined;
+  /** Of server-sent events: the last id behind each frame. */
+  readonly ids: (string | undefined)[] = [];
   readonly ended: Promise<Ending>;
   readonly #end: (ending: Ending) => void;
   readonly #destroy: () => void;
@@ -47,8 +47,15 @@ export class Stream implements Disposable {
     this.#destroy = destroy;
   }
 
-  take(frame: StreamFrame): void {
+  /** Of server-sent events: where to resume. */
+  get lastId(): string | undefined {
+    return this.ids.at(-1);
+  }
+
+  /** @param id of a server-sent event that has one */
+  take(frame: StreamFrame, id?: string): void {
     this.frames.push(frame);
+    this.ids.push(id ?? this.lastId);
     for (const watcher of this.#watchers) watcher();
   }
 
@@ -199,8 +206,7 @@ function readEvents(response: IncomingMessage, stream: Stream): void {
       const fields = new Map(event.split("\n").map((line): [string, string] => splitField(line)));
       const frame: StreamFrame = JSON.parse(fields.get("data") ?? "");
       if (fields.get("event") !== frame.type) throw new Error(`the event is no ${frame.type}: ${event}`);
-      stream.lastId = fields.get("id") ?? stream.lastId;
-      stream.take(frame);
+      stream.take(frame, fields.get("id"));
     }
   });
   response.on("error", () => undefined);

@@ -7,9 +7,14 @@ import { EVENTS, WEB_SOCKET, type Encoding, type Stream } from "./encodings.js";
 import { Receiver } from "./receiver.js";
 
 const PATH = "/v1/contexts/c";
-const APPENDS = 10_000;
-/** What each of them is long, in characters. */
-const LENGTH = 10_000;
+/** Appends, and what each of them is long, in characters. */
+interface Load {
+  readonly appends: number;
+  readonly length: number;
+}
+const MANY: Load = { appends: 10_000, length: 10_000 };
+/** About as large as a request may be. */
+const LARGE: Load = { appends: 150, length: 900_000 };
 const CLIENTS = 16;
 /** What a client that does not read may cost the server, in bytes. */
 const MOST = 32 * 1024 * 1024;
@@ -82,14 +87,14 @@ async function openPaused(port: number, encoding: Encoding): Promise<Socket> {
 }
 
 /** Appends everything, while a fast reader receives it; how much more memory is in use then. */
-async function run(server: Measured, fast: Stream): Promise<number> {
+async function run(server: Measured, { appends, length }: Load, fast?: Stream): Promise<number> {
   const before = await server.bytes();
   const clients = Array.from({ length: CLIENTS }, () => new Client(`http://127.0.0.1:${server.port}`));
   try {
     await Promise.all(
       clients.map(async (client, who) => {
-        for (let n = who; n < APPENDS; n += CLIENTS) {
-          const parts = [{ type: "text", text: `${n} `.padEnd(LENGTH, "x") }];
+        for (let n = who; n < appends; n += CLIENTS) {
+          const parts = [{ type: "text", text: `${n} `.padEnd(length, "x") }];
           const answer = await client.post(`${PATH}/messages`, {
             message: { role: "user", parts, token_count: 1 },
           });
@@ -97,7 +102,7 @@ async function run(server: Measured, fast: Stream): Promise<number> {
         }
       }),
     );
-    await fast.untilMessages(APPENDS);
+    await fast?.untilMessages(appends);
     return (await server.bytes()) - before;
   } finally {
     for (const client of clients) client.close();
@@ -110,8 +115,8 @@ async function prepare(server: Measured): Promise<void> {
   client.close();
 }
 
-function expectAll(versions: readonly (number | undefined)[]): void {
-  expect(versions).toHaveLength(APPENDS);
+function expectAll(versions: readonly (number | undefined)[], { appends }: Load): void {
+  expect(versions).toHaveLength(appends);
   expect(versions.every((version, at) => version === at + 1)).toBe(true);
 }
 
@@ -124,17 +129,42 @@ describe("a client that does not read", { timeout: 120_000 }, () => {
       const paused = slow && (await openPaused(server.port, slow));
       try {
         using fast = await WEB_SOCKET.open(server.port, `${PATH}/stream?cursor=0`);
-        grown[slow?.name ?? "nobody"] = await run(server, fast);
-        expectAll(fast.of("message").map(({ version }) => version));
-        if (paused !== undefined) expectAll(await new Receiver(paused).versions(APPENDS));
+        grown[slow?.name ?? "nobody"] = await run(server, MANY, fast);
+        expectAll(
+          fast.of("message").map(({ version }) => version),
+          MANY,
+        );
+        if (paused !== undefined) expectAll(await new Receiver(paused).versions(MANY.appends), MANY);
       } finally {
         paused?.destroy();
       }
     }
-    const megabytes = Object.entries(grown).map(([name, bytes]) => [name, Math.round(bytes / 1024 / 1024)]);
-    console.info(`memory in MB beside ${JSON.stringify(Object.fromEntries(megabytes))}`);
+    report(grown);
     for (const [name, bytes] of Object.entries(grown)) {
       expect(bytes - (grown["nobody"] ?? NaN), name).toBeLessThan(MOST);
     }
   });
+
+  test("costs no more where messages are large", async () => {
+    const grown: { [name: string]: number } = {};
+    for (const slow of [[], [WEB_SOCKET, EVENTS]]) {
+      await using server = await Measured.start();
+      await prepare(server);
+      const paused: Socket[] = [];
+      try {
+        for (const encoding of slow) paused.push(await openPaused(server.port, encoding));
+        grown[slow.length === 0 ? "nobody" : "both"] = await run(server, LARGE);
+        for (const socket of paused) expectAll(await new Receiver(socket).versions(LARGE.appends), LARGE);
+      } finally {
+        for (const socket of paused) socket.destroy();
+      }
+    }
+    report(grown);
+    expect((grown["both"] ?? NaN) - (grown["nobody"] ?? NaN)).toBeLessThan(MOST);
+  });
 });
+
+function report(grown: { readonly [name: string]: number }): void {
+  const megabytes = Object.entries(grown).map(([name, bytes]) => [name, Math.round(bytes / 1024 / 1024)]);
+  console.info(`memory in MB beside ${JSON.stringify(Object.fromEntries(megabytes))}`);
+}

@@ -100,6 +100,22 @@ describe("a subscription", () => {
     expect(await next(subscription)).toEqual([]);
   });
 
+  test("is told without further ado of what happened while it read what it does not show", async () => {
+    const gate = new Gate();
+    await using world = new World({ stores: 1, wrap: (driver) => gate.behind(driver, "marks") });
+    const store = world.store(0);
+    await store.contexts.put(ID);
+    await store.contexts.reset(ID);
+    await append(store, 1, 3);
+    const subscription = await store.conversations.subscribe(ID, { cursor: 1, include_messages: false });
+    gate.shut();
+    const reading = next(subscription);
+    await soon(gate.arrived, "a read of the marks");
+    await store.contexts.reset(ID);
+    gate.open();
+    expect(await reading).toEqual(["reset 5"]);
+  });
+
   test("is told once of a commit that was seen before its outcome was known", async () => {
     const gate = new Gate();
     await using world = new World({

@@ -1,5 +1,7 @@
+import type { Driver } from "@fastpaca/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { shared } from "../drivers.js";
 import { BACKENDS, type Backend } from "../http/backends.js";
 import { say, type Client } from "../http/client.js";
 import { serve, type Serving } from "../http/serve.js";
@@ -188,5 +190,36 @@ describe.each(CASES)("a stream by %s", { timeout: 120_000 }, (_name, backend, en
       { type: "context", version: 2 },
     ]);
     if (encoding === EVENTS) expect(stream.lastId).toBe("2");
+  });
+
+  test("of what was trimmed says so, and resumes before what comes next", async () => {
+    const drivers: Driver[] = [];
+    await using server = await serve(backend, {
+      wrap: (driver) => {
+        drivers.push(driver);
+        return shared(driver);
+      },
+    });
+    const client = server.connect();
+    await client.put(`/v1/contexts/${ID}`, { policy: { strategy: "last_n", config: { limit: 1 } } });
+    for (let at = 0; at < 5; at++) await take(client, "append", at);
+    for (const driver of drivers) {
+      const [head] = await driver.heads([ID]);
+      if (head === undefined) throw new Error("there is no head");
+      const trimmed = { ...head, revision: head.revision + 1, firstSeq: 4 };
+      await driver.commit([
+        { id: ID, base: head.revision, head: trimmed, messages: [], marks: [], keys: [] },
+      ]);
+      await driver.prune(ID, 4);
+    }
+    using stream = await encoding.open(server.port, `/v1/contexts/${ID}/stream?cursor=1`);
+    await stream.until((frames) => frames.length === 4, "the rest");
+    expect(stream.frames).toMatchObject([
+      { type: "gap", expected: 2, actual: 4 },
+      { type: "message", version: 4, seq: 4 },
+      { type: "message", version: 5, seq: 5 },
+      { type: "context", version: 5 },
+    ]);
+    if (encoding === EVENTS) expect(stream.ids).toEqual(["3", "4", "5", "5"]);
   });
 });
