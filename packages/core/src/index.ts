@@ -2,6 +2,7 @@ export * from "./driver.js";
 export { ERROR_CODES, FastpacaError, type ErrorCode, type ErrorDetails } from "./errors.js";
 export { loadO200k } from "./o200k.js";
 export type { MessageInput, PartInput } from "./semantics/message.js";
+export { parseJson } from "./semantics/parse-json.js";
 export type { Policy, PolicyInput } from "./semantics/policy.js";
 export { approxTokens } from "./semantics/approx-tokens.js";
 export { approx, estimatorFrom, type Estimator } from "./semantics/tokens.js";

@@ -4,6 +4,7 @@ import type { Conversation } from "./conversation.js";
 import { isObject, mergePatch } from "./json-text.js";
 import { renderCompaction, type PreparedMessage } from "./message.js";
 import { NO_METADATA, prepareMetadata, type PreparedMetadata } from "./metadata.js";
+import { parseJson } from "./parse-json.js";
 import * as windows from "./window.js";
 import type { Window, WindowConfigInput } from "./window.js";
 import type { WindowIndex } from "./window-index.js";
@@ -220,7 +221,7 @@ function reset(present: Conversation | undefined, moment: Moment): Step {
 function patch(present: Conversation | undefined, command: PatchCommand, moment: Moment): Step {
   const before = existing(present, command.surface);
   refuseTombstoned(before);
-  const merged = mergePatch(JSON.parse(before.metadata), command.patch);
+  const merged = mergePatch(parseJson(before.metadata), command.patch);
   const metadata = prepareMetadata(isObject(merged) ? merged : {});
   if (metadata.text === before.metadata) return { after: before };
   return {

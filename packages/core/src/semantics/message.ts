@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { invalid } from "../errors.js";
 import { encodeJson } from "./json-text.js";
+import { parseJson } from "./parse-json.js";
 import type { Estimator } from "./tokens.js";
 import type { MessageShape } from "./window-index.js";
 
@@ -65,8 +66,7 @@ export function withParts(body: string, keep: (type: string) => boolean): string
 
 function parseBody(body: string): MessageInput {
   // Bodies were made by prepareMessage; drivers hand them back untouched.
-  const message: MessageInput = JSON.parse(body);
-  return message;
+  return parseJson<MessageInput>(body);
 }
 
 /** Appends fields to the JSON text of an object. `fields` is JSON text without braces, not empty. */

@@ -5,6 +5,7 @@ import rateLimit from "@fastify/rate-limit";
 import swagger from "@fastify/swagger";
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { FastpacaError } from "../errors.js";
+import { parseJson } from "../semantics/parse-json.js";
 import type { Store } from "../store/store.js";
 import { authentication, bearerToken, isHealth } from "./authentication.js";
 import { errorBody, errorHandler, JSON_TYPE } from "./errors.js";
@@ -144,7 +145,7 @@ function parseJsonBodies(app: FastifyInstance): void {
     } else if (!isUtf8(body)) {
       done(new FastpacaError("invalid_request", "body is not valid UTF-8", { field: "body" }));
     } else {
-      parseJson(body, done);
+      parseBody(body, done);
     }
   });
 }
@@ -153,10 +154,10 @@ function unsupported(field: string, problem: string): FastpacaError {
   return new FastpacaError("unsupported_media_type", `${field} ${problem}`, { field });
 }
 
-function parseJson(body: Buffer, done: (error: Error | null, body?: unknown) => void): void {
+function parseBody(body: Buffer, done: (error: Error | null, body?: unknown) => void): void {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(body.toString("utf8"));
+    parsed = parseJson(body.toString("utf8"));
   } catch (cause) {
     const reason = cause instanceof SyntaxError ? cause.message : "it cannot be parsed";
     done(new FastpacaError("invalid_request", `body is not JSON: ${reason}`, { field: "body", cause }));

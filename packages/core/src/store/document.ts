@@ -1,3 +1,5 @@
+import { parseJson } from "../semantics/parse-json.js";
+
 /**
  * An answer as JSON text, ready to be sent. Stored messages and metadata are JSON text already, so reading them is
  * joining strings; whoever wants the value parses it by asking for it.
@@ -15,7 +17,6 @@ export class Document<T> {
   /** The parsed text: a new value each time. */
   get value(): T {
     // The text was rendered to be a T by whoever made this document.
-    const value: T = JSON.parse(this.text);
-    return value;
+    return parseJson<T>(this.text);
   }
 }

@@ -1,3 +1,4 @@
+import { parseJson } from "@fastpaca/core";
 import { Agent, request, type IncomingHttpHeaders } from "node:http";
 
 export interface Answer {
@@ -126,7 +127,7 @@ function answer(status: number, headers: IncomingHttpHeaders, text: string): Ans
     headers,
     text,
     revision: Number(/^"(\d+)"$/.exec(headers.etag ?? "")?.[1]),
-    json: <T>() => JSON.parse(text) as T,
+    json: <T>() => parseJson<T>(text),
   };
 }
 

@@ -1,4 +1,4 @@
-import { ERROR_CODES } from "@fastpaca/core";
+import { ERROR_CODES, parseJson } from "@fastpaca/core";
 import { expect } from "vitest";
 import type { Refusal } from "./client.js";
 import { Wire, requestBytes, type Reply } from "./wire.js";
@@ -18,7 +18,7 @@ export function expectContract(reply: Reply, method: string): unknown {
   }
   if (headers.get("content-type")?.startsWith("text/plain; version=") === true) return undefined;
   expect(headers.get("content-type")).toBe(JSON_TYPE);
-  const content: unknown = JSON.parse(body);
+  const content: unknown = parseJson(body);
   expect(content).toBeTypeOf("object");
   if (status >= 400) expectRefusal(status, content);
   return content;

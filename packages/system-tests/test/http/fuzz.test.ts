@@ -1,3 +1,4 @@
+import { parseJson } from "@fastpaca/core";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -62,7 +63,7 @@ describe.each(BACKENDS)("hostile bodies over $name", { timeout: 300_000 }, (back
           // The schema says that it is an object.
           const content = body.value as Body;
           expect(route.expected(content), reply.body).toContain(reply.status);
-          if (reply.status < 300) await expectReadsBack(route, target, content, JSON.parse(reply.body));
+          if (reply.status < 300) await expectReadsBack(route, target, content, parseJson<Body>(reply.body));
         }
       }),
       fuzzParameters(0.6),
@@ -113,13 +114,13 @@ describe.each(BACKENDS)("hostile bodies over $name", { timeout: 300_000 }, (back
         else if (route.method === "PUT") expect(sameJson(answer[name], value), name).toBe(true);
       }
       const record = await get(target.replace(/\/metadata$/, ""));
-      expect(sameJson(JSON.parse(record.body), answer)).toBe(true);
+      expect(sameJson(parseJson(record.body), answer)).toBe(true);
     }
   }
 });
 
 function expectMessages(sent: readonly unknown[], received: string): void {
-  const { messages } = JSON.parse(received) as { messages: Body[] };
+  const { messages } = parseJson(received) as { messages: Body[] };
   for (const [at, message] of sent.entries()) {
     const stored = messages[at];
     expect(sameJson(contentOf(stored), contentOf(message)), received).toBe(true);
@@ -153,7 +154,7 @@ function routeOf(name: string): BodyRoute {
 
 function parsed(text: string): { readonly value: unknown } | undefined {
   try {
-    return { value: JSON.parse(text) };
+    return { value: parseJson(text) };
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -58,9 +58,12 @@ export class Play {
       await subscriber.checker.finish();
       subscriber.close();
     }
-    // Looks that are under way end.
-    await turns(100);
-    const { looks } = this.#world;
+    // What is under way comes to its end.
+    let looks = -1;
+    while (looks !== this.#world.looks) {
+      ({ looks } = this.#world);
+      await turns(100);
+    }
     this.#world.poll();
     await turns(20);
     expect(this.#world.looks, "nobody looks at what nobody watches").toBe(looks);

@@ -9,9 +9,18 @@ const app = await createServer({ store });
 const url = await app.listen({ host: "127.0.0.1", port: 0 });
 
 process.on("message", () => {
-  globalThis.gc?.();
+  void measure();
+});
+
+/** What is let go of in one collection of the garbage frees something else in the next. */
+async function measure(): Promise<void> {
+  for (let round = 0; round < 4; round++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
   const { heapUsed, external } = process.memoryUsage();
   process.send?.({ bytes: heapUsed + external });
-});
+}
+
 process.on("disconnect", () => process.exit());
 process.send?.({ port: Number(new URL(url).port) });

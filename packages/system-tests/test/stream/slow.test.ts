@@ -153,7 +153,8 @@ describe("a client that does not read", { timeout: 120_000 }, () => {
       const paused: Socket[] = [];
       try {
         for (const encoding of slow) paused.push(await openPaused(server.port, encoding));
-        grown[slow.length === 0 ? "nobody" : "both"] = await run(server, LARGE);
+        using fast = slow.length === 0 ? undefined : await WEB_SOCKET.open(server.port, `${PATH}/stream`);
+        grown[slow.length === 0 ? "nobody" : "both"] = await run(server, LARGE, fast);
         for (const socket of paused) expectAll(await new Receiver(socket).versions(LARGE.appends), LARGE);
       } finally {
         for (const socket of paused) socket.destroy();
