@@ -11,8 +11,8 @@ const CONNECTIONS = 32;
  * by as much as is to be measured, and each load follows right behind the one it is compared with.
  */
 export async function benchmarkHttp(short: boolean): Promise<void> {
-  const seconds = short ? 1 : 3;
-  const rounds = short ? 1 : 7;
+  const seconds = short ? 1 : 2;
+  const rounds = short ? 1 : 5;
   const deep = short ? 20_000 : 100_000;
   const comparisons = new Map<string, Comparison[]>();
   for (let round = 0; round < rounds; round++) {

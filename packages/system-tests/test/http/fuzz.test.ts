@@ -120,7 +120,7 @@ describe.each(BACKENDS)("hostile bodies over $name", { timeout: 300_000 }, (back
 });
 
 function expectMessages(sent: readonly unknown[], received: string): void {
-  const { messages } = parseJson(received) as { messages: Body[] };
+  const { messages } = parseJson<{ messages: Body[] }>(received);
   for (const [at, message] of sent.entries()) {
     const stored = messages[at];
     expect(sameJson(contentOf(stored), contentOf(message)), received).toBe(true);
