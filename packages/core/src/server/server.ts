@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import rateLimit from "@fastify/rate-limit";
 import swagger from "@fastify/swagger";
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifySchema } from "fastify";
 import { FastpacaError } from "../errors.js";
 import { parseJson } from "../semantics/parse-json.js";
 import type { Store } from "../store/store.js";
@@ -37,6 +37,13 @@ export interface ServerOptions {
 /** Longest that the last answers may take to be sent when the server closes, in milliseconds. */
 const LAST_WORDS = 2_000;
 const MAX_STREAMS = 512;
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** What the OpenAPI document says of the route. */
+    schema?: FastifySchema | undefined;
+  }
+}
+
 const BODY_LIMIT = 1024 * 1024;
 /** Longest that a client may take to send a request, in milliseconds. */
 const REQUEST_TIMEOUT = 60_000;
@@ -69,9 +76,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   });
 
   parseJsonBodies(app);
-  // The store checks what it is given; the schemas of routes are there for the OpenAPI document. Answers are text.
-  app.setValidatorCompiler(() => () => true);
-  app.setSerializerCompiler(() => JSON.stringify);
+  keepSchemasForDocument(app);
   app.setErrorHandler(handleError);
   app.setNotFoundHandler(({ method, url }) => {
     throw new FastpacaError("not_found", `there is no ${method} ${url.split("?", 1)[0] ?? ""}`);
@@ -94,6 +99,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   });
   if (options.rateLimit !== undefined) await limitRate(app, options.rateLimit, apiKeys.length > 0);
   await app.register(swagger, {
+    transform: ({ route, url }) => ({ schema: route.config?.schema ?? {}, url }),
     openapi: {
       openapi: "3.1.0",
       info: { title: "Fastpaca", version: options.version ?? "0", license: { name: "Apache-2.0" } },
@@ -109,6 +115,17 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   registerOperations(app, store, metrics);
   await app.ready();
   return app;
+}
+
+/**
+ * The store checks what it is given, and answers are text: the schemas of routes are only for the OpenAPI document, and
+ * the framework, which would validate and serialize by them, does not see them.
+ */
+function keepSchemasForDocument(app: FastifyInstance): void {
+  app.addHook("onRoute", (route) => {
+    route.config = { ...route.config, schema: route.schema };
+    delete route.schema;
+  });
 }
 
 function registerOperations(app: FastifyInstance, store: Store, metrics: Metrics): void {
