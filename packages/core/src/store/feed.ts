@@ -84,7 +84,8 @@ export class Feed {
     if (marks.length > 0) frames.sort((a, b) => a.version - b.version);
     this.#push(frames);
     this.#settle();
-    return Promise.resolve();
+    // Another process may have committed behind this one already.
+    return this.complete ? Promise.resolve() : this.catchUp();
   }
 
   /**

@@ -146,7 +146,7 @@ export class Subscription {
   #gap(actual: number, cursor: Cursor): Frame {
     const expected = this.#cursor.version + 1;
     this.#cursor = cursor;
-    this.#told = Math.min(this.#told, cursor.version);
+    this.#told = cursor.version;
     return gapFrame(expected, actual, cursor.version);
   }
 

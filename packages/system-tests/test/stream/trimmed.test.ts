@@ -116,6 +116,22 @@ describe("a stream of a log that is trimmed", () => {
     },
   );
 
+  test("by another store tells no state from before the gap behind it", async () => {
+    await using world = new World({ stores: 2, cacheBytes: 0, delays: DELAYS });
+    const [mine, other] = [world.store(0), world.store(1)];
+    await mine.contexts.put(ID, { policy: { strategy: "last_n", config: { limit: 1 } } });
+    await append(mine, 1, 2);
+    const subscription = await mine.contexts.subscribe(ID, { cursor: 0 });
+    await append(other, 3, 3);
+    expect(await world.trim(ID, 3)).toBe(true);
+    // This store learns of it, but has not looked for events yet.
+    await mine.contexts.get(ID);
+    expect(await take(subscription, 1)).toEqual(["gap 1 3"]);
+    const taking = take(subscription, 2);
+    world.poll();
+    expect(await taking).toEqual(["message 3", "context 3"]);
+  });
+
   test("by another store leaves this one able to write", async () => {
     await using world = new World({ stores: 2, delays: DELAYS });
     const [mine, other] = [world.store(0), world.store(1)];
