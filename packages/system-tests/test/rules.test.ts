@@ -603,3 +603,19 @@ describe("rule 10: a changed configuration", () => {
     expect(await seqs(store)).toBe("4 5 6");
   });
 });
+
+describe("rule 8: the rules run after a compaction", () => {
+  test("a summary that leaves no room for all live messages drops the oldest of them", async () => {
+    const { store } = open();
+    const message = (token_count: number): MessageInput => ({ role: "user", parts: [], token_count });
+    await store.contexts.put(ID, { token_budget: 100 });
+    await store.contexts.append(ID, { messages: [message(30), message(30), message(30)] });
+    await store.contexts.compact(ID, { replacement: [message(60)], through_seq: 1 });
+    const { used_tokens, segments } = (await store.contexts.context(ID)).value;
+    expect(used_tokens).toBe(90);
+    expect(segments).toEqual([
+      { type: "summary", from_seq: 1, to_seq: 1 },
+      { type: "live", from_seq: 3, to_seq: 3 },
+    ]);
+  });
+});
