@@ -140,8 +140,6 @@ export const compactSchema = {
   additionalProperties: false,
 } as const;
 
-export const noFieldsSchema = { type: "object", properties: {}, additionalProperties: false } as const;
-
 const limit = { type: "integer", minimum: 1, maximum: 1000, default: 100 } as const;
 
 export const tailSchema = {

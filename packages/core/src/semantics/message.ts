@@ -1,5 +1,4 @@
 import { hash } from "node:crypto";
-import { invalid } from "../errors.js";
 import { encodeJson } from "./json-text.js";
 import { parseJson } from "./parse-json.js";
 import type { Estimator } from "./tokens.js";
@@ -106,7 +105,7 @@ export function renderCompaction(from: number, to: number, messages: readonly Pr
 export function replacementIn(markBody: string): string {
   const opening = '"messages":[';
   const start = markBody.indexOf(opening);
-  if (start === -1) throw invalid("mark", "is not a compaction");
+  if (start === -1) throw new TypeError("this mark is not a compaction");
   return markBody.slice(start + opening.length, -2);
 }
 
