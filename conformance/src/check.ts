@@ -1,0 +1,89 @@
+import fc from "fast-check";
+import type { InvariantId, Trait } from "./catalogue.js";
+import type { World } from "./world.js";
+
+/**
+ * How a check goes about it. `sequence`: one call after the other, so that the seed repeats it exactly. `reopen`: the
+ * same, with handles closed and opened in between. `race`: calls overlap, and what the database makes of them is its
+ * own affair. `crash`: processes are killed. `fault`: connections are cut. `start`: opening an empty database.
+ */
+export type Mode = "sequence" | "reopen" | "race" | "crash" | "fault" | "start";
+
+/** Modes whose failures come back exactly with the same seed and path. */
+export const EXACT_MODES: ReadonlySet<Mode> = new Set(["sequence", "reopen"]);
+
+export interface CheckDefinition<T> {
+  /** Kebab-case and unique: what `--only` and replay commands name. */
+  readonly name: string;
+  /** Those that it can find broken; the first is what it is for. */
+  readonly invariants: readonly [InvariantId, ...InvariantId[]];
+  readonly mode: Mode;
+  /** Claimed traits without which there is nothing to check. */
+  readonly needs?: readonly Trait[];
+  /** Only where this is not claimed. */
+  readonly without?: Trait;
+  /** Times that it runs at default settings. */
+  readonly runs: number;
+  readonly arbitrary: fc.Arbitrary<T>;
+  /** One run, on ids of its own. @throws Violation, or anything else for a defect of the kit or the subject */
+  readonly run: (world: World, value: T) => Promise<void>;
+}
+
+export interface Check extends Omit<CheckDefinition<unknown>, "arbitrary" | "run"> {
+  /** Generates cases until one fails or there were enough, and looks for a smaller one that fails too. */
+  readonly execute: (play: Play, effort: Effort) => Promise<Played>;
+}
+
+/** Gives a run its world. */
+export type Play = (run: (world: World) => Promise<void>) => Promise<void>;
+
+export interface Effort {
+  readonly seed: number;
+  readonly runs: number;
+  /** Milliseconds after which it stops with what it has. */
+  readonly deadline: number;
+  /** Goes straight to one case. */
+  readonly path: string | undefined;
+}
+
+export interface Played {
+  readonly runs: number;
+  readonly interrupted: boolean;
+  readonly failure?: {
+    readonly error: unknown;
+    readonly path: string;
+    readonly shrinks: number;
+    /** What was generated, as text. */
+    readonly counterexample: string;
+  };
+}
+
+/** Makes a check of its definition; what it generates stays its own affair. */
+export function check<T>(definition: CheckDefinition<T>): Check {
+  const { arbitrary, run, ...rest } = definition;
+  return {
+    ...rest,
+    execute: async (play, { seed, runs, deadline, path }) => {
+      const property = fc.asyncProperty(arbitrary, (value) => play((world) => run(world, value)));
+      const details = await fc.check(property, {
+        seed,
+        numRuns: runs,
+        interruptAfterTimeLimit: deadline,
+        markInterruptAsFailure: false,
+        ...(path !== undefined && { path }),
+      });
+      const played = { runs: details.numRuns, interrupted: details.interrupted };
+      if (!details.failed) return played;
+      const failure = {
+        error: details.errorInstance,
+        path: details.counterexamplePath ?? "",
+        shrinks: details.numShrinks,
+        counterexample: details.counterexample === null ? "" : fc.stringify(details.counterexample[0]),
+      };
+      return { ...played, failure };
+    },
+  };
+}
+
+/** For checks that have nothing to choose: every run is the same. */
+export const NOTHING = fc.constant(undefined);
