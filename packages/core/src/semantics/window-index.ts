@@ -124,8 +124,9 @@ export class PendingIndex implements WindowIndex {
   land(): void {
     const { first, tokens, shapes } = this.#entries;
     if (this.#committed.last !== first - 1) return;
-    for (const [at, count] of tokens.entries())
-      this.#committed.push(count, () => present(shapes[at], first + at));
+    for (let at = 0; at < tokens.length; at++) {
+      this.#committed.push(present(tokens[at], first + at), () => present(shapes[at], first + at));
+    }
   }
 }
 

@@ -1,13 +1,20 @@
 import {
   DriverUnavailableError,
   type Commit,
+  type CommitOutcome,
   type KeyRecord,
   type Mark,
   type StoredMessage,
 } from "../driver.js";
 import { FastpacaError } from "../errors.js";
 import type { Command, Result } from "../semantics/commands.js";
-import { encodeHead, REMEMBERED_COMMITS, remember, remembers } from "../semantics/conversation.js";
+import {
+  encodeHead,
+  REMEMBERED_COMMITS,
+  remember,
+  remembers,
+  type Conversation,
+} from "../semantics/conversation.js";
 import { fold, indexNeeds, type Fold } from "../semantics/fold.js";
 import { PendingIndex, type CommittedIndex } from "../semantics/window-index.js";
 import { asStoreError, type Backend } from "./backend.js";
@@ -78,18 +85,36 @@ export class Mailbox {
   }
 
   /**
-   * Writes until nothing waits any more.
+   * Writes until nothing waits any more. In the usual case, where everything is at hand and the first commit lands, it
+   * waits only for that commit: this is the path of every append.
    * @param emptied called at that very moment, before anything else can arrive
    */
   async drain(emptied: () => void): Promise<void> {
-    const { cache } = this.#parts;
+    const { cache, batcher } = this.#parts;
     try {
       const held = cache.hold(this.id);
       const cached = held instanceof Promise ? await held : held;
       try {
         while (this.#waiting.length > 0) {
           const attempt = this.#attempt(cached);
-          for (let tries = 0; attempt.batch.length > 0; tries++) await this.#try(attempt, tries);
+          for (let tries = 0; attempt.batch.length > 0; tries++) {
+            const { revision } = cached;
+            try {
+              const deciding = this.#decide(attempt);
+              const proposal = deciding instanceof Promise ? await deciding : deciding;
+              if (proposal !== undefined) {
+                const outcome = await batcher.submit(proposal, attempt.again);
+                if (outcome.status === "committed") this.#land(attempt, proposal);
+                else await this.#learn(attempt, proposal, outcome);
+              }
+              // Nothing was learnt by two attempts: do not spin.
+              const stuck = attempt.batch.length > 0 && tries > 1 && cached.revision === revision;
+              if (stuck) await pause(backoff(tries - 2));
+            } catch (error) {
+              settleAll(attempt.batch.splice(0), attempt.uncertain ? unknownOutcome() : asStoreError(error));
+            }
+            if (attempt.batch.length > 0) attempt.batch = settleExpired(attempt.batch, performance.now());
+          }
         }
       } finally {
         cache.release(this.id);
@@ -126,35 +151,34 @@ export class Mailbox {
     };
   }
 
-  /** One more attempt at a batch, and what has to happen before the next one. */
-  async #try(attempt: Attempt, tries: number): Promise<void> {
-    const { revision } = attempt.cached;
-    try {
-      await this.#commit(attempt);
-      if (attempt.batch.length === 0) return;
-      // Nothing was learnt by two attempts: do not spin.
-      if (tries > 1 && attempt.cached.revision === revision) await pause(backoff(tries - 2));
-    } catch (error) {
-      settleAll(attempt.batch.splice(0), attempt.uncertain ? unknownOutcome() : asStoreError(error));
-    }
-    attempt.batch = settleExpired(attempt.batch, performance.now());
+  /** What the batch comes to on the present head; undefined where there is nothing to commit, or not yet. */
+  #decide(attempt: Attempt): Proposal | undefined | Promise<Proposal | undefined> {
+    const { cached, batch } = attempt;
+    const commands = batch.map(({ command }) => command);
+    const { revision: base } = cached;
+    const index = this.#index(cached, commands);
+    if (!(index instanceof Promise)) return this.#propose(attempt, commands, index);
+    return index.then((loaded) => {
+      // The log has moved on, or a reader has brought a newer head meanwhile.
+      if (loaded === "stale" || cached.revision !== base) return undefined;
+      return this.#propose(attempt, commands, loaded);
+    });
   }
 
-  /** Folds the batch and commits it; leaves in the attempt what has to be tried again, and what was learnt for it. */
-  async #commit(attempt: Attempt): Promise<void> {
+  #propose(
+    attempt: Attempt,
+    commands: readonly Command[],
+    index: PendingIndex | undefined,
+  ): Proposal | undefined | Promise<undefined> {
     const { cached, batch, held } = attempt;
-    const commands = batch.map(({ command }) => command);
     const { conversation: before, revision: base } = cached;
-    const needed = this.#index(cached, commands);
-    const index = needed instanceof Promise ? await needed : needed;
-    // The log has moved on, or a reader has brought a newer head meanwhile.
-    if (index === "stale" || cached.revision !== base) return;
-
     const folded = fold(before, commands, { id: this.id, now: this.#parts.clock(), index, held });
     if (folded.lookup.length > 0) return this.#lookUp(attempt, folded.lookup);
     const { after, messages, marks, keys } = folded;
     if (after === undefined || after === before) {
-      return attempt.confirmed ? this.#answer(attempt, folded, base) : this.#confirm(attempt);
+      if (!attempt.confirmed) return this.#confirm(attempt);
+      this.#answer(attempt, folded, base);
+      return undefined;
     }
 
     const token = this.#parts.nextToken();
@@ -167,22 +191,26 @@ export class Mailbox {
       bytes += waiting.bytes;
       deadline = Math.max(deadline, waiting.deadline);
     }
-    const submission = { commit, bytes, deadline };
-    const outcome = await this.#parts.batcher.submit(submission, attempt.again);
+    return { commit, bytes, deadline, folded, after, commits, token, index };
+  }
+
+  /** A commit is in the log: takes it over, and tells the callers. */
+  #land(attempt: Attempt, { commit, folded, after, commits, index }: Proposal): void {
+    const { messages, marks, head } = commit;
+    index?.land();
+    attempt.cached.land(head.revision, after, commits, messages);
+    this.#parts.landed(this.id, messages, marks);
+    this.#answer(attempt, folded, head.revision);
+  }
+
+  /** A commit did not land, or that is not known: finds out, and leaves in the attempt what the next one has to know. */
+  async #learn(attempt: Attempt, proposal: Proposal, outcome: CommitOutcome): Promise<void> {
     attempt.again = true;
-    if (outcome.status === "conflict") cached.adopt(outcome.head);
-    const fate =
-      outcome.status === "unknown" ? await this.#learnFate(submission, token) : FATES[outcome.status];
-    if (fate === "landed") {
-      index?.land();
-      cached.land(base + 1, after, commits, messages);
-      this.#parts.landed(this.id, messages, marks);
-      this.#answer(attempt, folded, base + 1);
-    } else if (fate === "open") {
-      settleAll(attempt.batch.splice(0), unknownOutcome());
-    } else {
-      await this.#prepareNext(attempt, commit, fate);
-    }
+    if (outcome.status === "conflict") attempt.cached.adopt(outcome.head);
+    const fate = outcome.status === "unknown" ? await this.#learnFate(proposal) : "lost";
+    if (fate === "landed") this.#land(attempt, proposal);
+    else if (fate === "open") settleAll(attempt.batch.splice(0), unknownOutcome());
+    else await this.#prepareNext(attempt, proposal.commit, fate);
   }
 
   /** A commit did not land, or nobody remembers: learns what the next attempt has to know. */
@@ -231,19 +259,21 @@ export class Mailbox {
     }
   }
 
-  async #lookUp(attempt: Attempt, keys: readonly string[]): Promise<void> {
+  async #lookUp(attempt: Attempt, keys: readonly string[]): Promise<undefined> {
     const records = await this.#parts.backend.keys(this.id, keys);
     attempt.held ??= new Map();
     for (const key of keys) attempt.held.set(key, undefined);
     for (const record of records) attempt.held.set(record.key, record);
+    return undefined;
   }
 
   /** Refusals were decided on a head that may be old: they stand only if it is still the latest. */
-  async #confirm(attempt: Attempt): Promise<void> {
+  async #confirm(attempt: Attempt): Promise<undefined> {
     const { revision } = attempt.cached;
     await this.#parts.cache.refresh(this.id);
     if (attempt.cached.revision !== revision) attempt.held = undefined;
     attempt.confirmed = true;
+    return undefined;
   }
 
   /** @param revision that the conversation was at when this was decided */
@@ -262,11 +292,11 @@ export class Mailbox {
    * Finds out what became of a commit by handing over the identical one again: its token in the head that wins tells
    * that it had landed.
    */
-  async #learnFate(submission: Submission, token: string): Promise<Fate> {
-    const { commit, deadline } = submission;
+  async #learnFate(proposal: Proposal): Promise<Fate> {
+    const { commit, deadline, token } = proposal;
     for (let tries = 0; performance.now() < deadline; tries++) {
       try {
-        const outcome = await this.#parts.batcher.submit(submission, true);
+        const outcome = await this.#parts.batcher.submit(proposal, true);
         if (outcome.status === "committed") return "landed";
         if (outcome.status !== "unknown") {
           const head =
@@ -291,10 +321,15 @@ export class Mailbox {
  */
 type Fate = "landed" | "lost" | "forgotten" | "open";
 
-const FATES = { committed: "landed", conflict: "lost", duplicate: "lost" } as const satisfies Record<
-  string,
-  Fate
->;
+/** A batch as a commit, and what is known once it has landed. */
+interface Proposal extends Submission {
+  readonly folded: Fold;
+  readonly after: Conversation;
+  /** Tokens of the latest commits, this one's among them. */
+  readonly commits: string;
+  readonly token: string;
+  readonly index: PendingIndex | undefined;
+}
 
 interface Attempt {
   readonly cached: CachedConversation;

@@ -17,11 +17,6 @@ export class CachedMessage {
     this.stored = stored;
   }
 
-  /** Bytes of memory, roughly: two a character for the body and as much for its texts. */
-  get bytes(): number {
-    return 200 + 4 * this.stored.body.length;
-  }
-
   get text(): string {
     this.#text ??= renderMessage(this.stored, this.stored.body);
     return this.#text;
@@ -41,7 +36,9 @@ export class CachedMessage {
 
 /** The newest messages of a conversation that the cache holds: without holes, ascending, bounded by bytes. */
 export class RecentMessages {
-  #messages: CachedMessage[] = [];
+  /** As they were stored until somebody reads them: most are never read alone. */
+  #messages: (StoredMessage | CachedMessage)[] = [];
+  #first: number | undefined;
   #bytes = 0;
 
   get bytes(): number {
@@ -50,58 +47,78 @@ export class RecentMessages {
 
   /** Undefined while empty. */
   get first(): number | undefined {
-    return this.#messages[0]?.stored.seq;
+    return this.#first;
   }
 
   /** The messages `from` to `to`, if all of them are here. */
   range(from: number, to: number): readonly CachedMessage[] | undefined {
-    const { first } = this;
+    const first = this.#first;
     if (first === undefined || from < first || to >= first + this.#messages.length) return undefined;
-    return this.#messages.slice(from - first, to - first + 1);
+    const messages: CachedMessage[] = [];
+    for (let at = from - first; at <= to - first; at++) {
+      const found = this.#messages[at];
+      if (found === undefined) return undefined;
+      const message = found instanceof CachedMessage ? found : new CachedMessage(found);
+      this.#messages[at] = message;
+      messages.push(message);
+    }
+    return messages;
   }
 
   /** Adds the newest messages; what does not connect with them is dropped. */
   append(messages: readonly StoredMessage[]): void {
     const [head] = messages;
     if (head === undefined) return;
-    const last = this.#messages.at(-1)?.stored.seq;
-    if (last !== undefined && last !== head.seq - 1) this.clear();
+    if (this.#first === undefined || this.#first + this.#messages.length !== head.seq) {
+      this.clear();
+      this.#first = head.seq;
+    }
     for (const stored of messages) {
-      const message = new CachedMessage(stored);
-      this.#messages.push(message);
-      this.#bytes += message.bytes;
+      this.#messages.push(stored);
+      this.#bytes += bytesOf(stored);
     }
   }
 
   /** Adds older messages, if they connect with the oldest ones here and there is room. */
   prepend(messages: readonly CachedMessage[]): void {
-    const last = messages.at(-1)?.stored.seq;
-    const bytes = messages.reduce((sum, message) => sum + message.bytes, this.#bytes);
-    if (last === undefined || bytes > MAX_BYTES) return;
-    if (this.first !== undefined && last !== this.first - 1) return;
+    const [head] = messages;
+    const bytes = messages.reduce((sum, message) => sum + bytesOf(message), this.#bytes);
+    if (head === undefined || bytes > MAX_BYTES) return;
+    if (this.#first !== undefined && head.stored.seq + messages.length !== this.#first) return;
     this.#messages = [...messages, ...this.#messages];
+    this.#first = head.stored.seq;
     this.#bytes = bytes;
   }
 
   /** Drops messages below `from`, and the oldest ones of what is too much. */
   trim(from: number): void {
-    let stale = Math.max(0, from - (this.first ?? from));
+    const first = this.#first;
+    if (first === undefined) return;
+    let stale = Math.min(Math.max(0, from - first), this.#messages.length);
     if (stale < STROKE && this.#bytes <= MAX_BYTES) return;
     let bytes = this.#bytes;
-    for (const message of this.#messages.slice(0, stale)) bytes -= message.bytes;
+    for (const message of this.#messages.slice(0, stale)) bytes -= bytesOf(message);
     if (bytes > MAX_BYTES) {
       for (const message of this.#messages.slice(stale)) {
         if (bytes <= MAX_BYTES / 2) break;
-        bytes -= message.bytes;
+        bytes -= bytesOf(message);
         stale += 1;
       }
     }
     this.#messages = this.#messages.slice(stale);
+    this.#first = this.#messages.length === 0 ? undefined : first + stale;
     this.#bytes = bytes;
   }
 
   clear(): void {
     this.#messages = [];
+    this.#first = undefined;
     this.#bytes = 0;
   }
+}
+
+/** Bytes of memory, roughly: two a character for the body and as much for the texts that readers get. */
+function bytesOf(message: StoredMessage | CachedMessage): number {
+  const { body } = message instanceof CachedMessage ? message.stored : message;
+  return 200 + 4 * body.length;
 }
