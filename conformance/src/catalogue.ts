@@ -1,3 +1,5 @@
+import { SERVER_INVARIANTS, type ServerInvariantId } from "./server/catalogue.js";
+
 /** What an invariant needs of the driver to be worth checking. `network`: the URL of its database names a host. */
 export type Trait = "durable" | "shared" | "watch" | "network";
 
@@ -301,11 +303,11 @@ export const INVARIANTS = [
   },
 ] as const satisfies readonly Invariant[];
 
-export type InvariantId = (typeof INVARIANTS)[number]["id"];
+export type InvariantId = (typeof INVARIANTS)[number]["id"] | ServerInvariantId;
 
 /** The entry of the catalogue. */
 export function invariant(id: InvariantId): Invariant {
-  const found = INVARIANTS.find((entry) => entry.id === id);
+  const found = [...INVARIANTS, ...SERVER_INVARIANTS].find((entry) => entry.id === id);
   if (found === undefined) throw new Error(`there is no invariant ${id}`);
   return found;
 }

@@ -1,5 +1,7 @@
-import { describe, expect, test } from "vitest";
 import type { Commit, Driver, Head, KeyRecord, Mark, StoredMessage } from "@fastpaca/core";
+
+// The main entry has to load without vitest too.
+const vitest = await import("vitest").catch(() => undefined);
 
 export interface DriverUnderTest {
   readonly name: string;
@@ -9,6 +11,8 @@ export interface DriverUnderTest {
 
 /** Holds a driver to the promises of the driver interface, one example each, inside vitest. */
 export function describeDriver({ name, open }: DriverUnderTest): void {
+  if (vitest === undefined) throw new Error("vitest is not installed");
+  const { describe, expect, test } = vitest;
   const using = async (body: (driver: Driver) => Promise<void>): Promise<void> => {
     const driver = await open();
     try {

@@ -1,16 +1,27 @@
 import type { Commit, CommitOutcome, Head, KeyRecord, Mark, StoredMessage } from "@fastpaca/core";
 
 /**
- * What a database would hold if nothing could go wrong: the list of commits that landed, and every answer worked out
+ * What a database would hold if nothing could go wrong: the commits of each conversation that landed, and every answer worked out
  * from it anew. Slow and plain on purpose.
  */
 export class Model {
-  readonly #landed: Commit[] = [];
+  readonly #landed = new Map<string, Commit[]>();
+  readonly #refused = new Map<string, Commit[]>();
   /** Messages and marks that pruning freed. */
   readonly #freed = new Set<StoredMessage | Mark>();
 
   /** What a driver must answer to one commit at this moment. Applies it where it lands. */
   commit(commit: Commit): CommitOutcome {
+    const outcome = this.foresee(commit);
+    const log = outcome.status === "committed" ? this.#landed : this.#refused;
+    const before = log.get(commit.id);
+    if (before === undefined) log.set(commit.id, [commit]);
+    else before.push(commit);
+    return outcome;
+  }
+
+  /** What {@link commit} would answer. */
+  foresee(commit: Commit): CommitOutcome {
     const head = this.head(commit.id);
     if ((head?.revision ?? 0) !== commit.base) return { status: "conflict", head };
     if (!commit.head.purged) {
@@ -20,12 +31,16 @@ export class Model {
       );
       if (held.length > 0) return { status: "duplicate", held };
     }
-    this.#landed.push(commit);
     return { status: "committed" };
   }
 
+  /** Every id that was ever created, in the order of creation. */
+  get ids(): string[] {
+    return [...this.#landed.keys()];
+  }
+
   head(id: string): Head | undefined {
-    return this.#landed.findLast((commit) => commit.id === id)?.head;
+    return this.#landed.get(id)?.at(-1)?.head;
   }
 
   /** Messages of the present life within the range, without those that were freed. */
@@ -43,32 +58,50 @@ export class Model {
       .slice(0, limit);
   }
 
-  keys(id: string, wanted: readonly string[]): KeyRecord[] {
+  keys(id: string, wanted?: readonly string[]): KeyRecord[] {
     return this.#life(id)
       .flatMap(({ keys }) => keys)
-      .filter(({ key }) => wanted.includes(key));
+      .filter(({ key }) => wanted === undefined || wanted.includes(key));
   }
 
   /** Every head that is listed, the most recently changed first; ties in no order. */
   list(labels: readonly string[] = []): Head[] {
-    const ids = new Set(this.#landed.map(({ id }) => id));
-    return [...ids]
+    return this.ids
       .flatMap((id) => this.head(id) ?? [])
       .filter((head) => !head.purged && labels.every((label) => head.labels.includes(label)))
       .sort((a, b) => b.updatedAt - a.updatedAt);
   }
 
   prune(id: string, below: number): void {
-    for (const message of this.messages(id, 1, below - 1)) this.#freed.add(message);
-    const oldest = this.messages(id)[0]?.version ?? (this.head(id)?.version ?? 0) + 1;
+    for (const part of this.freedBy(id, below)) this.#freed.add(part);
+  }
+
+  /** What pruning would free. */
+  freedBy(id: string, below: number): (StoredMessage | Mark)[] {
+    const messages = this.messages(id, 1, below - 1);
+    const oldest = this.messages(id, below)[0]?.version ?? (this.head(id)?.version ?? 0) + 1;
     const marks = this.marks(id);
     const summary = marks.findLast(({ kind }) => kind === "compaction");
-    for (const mark of marks) if (mark.version < oldest && mark !== summary) this.#freed.add(mark);
+    return [...messages, ...marks.filter((mark) => mark.version < oldest && mark !== summary)];
+  }
+
+  /** Commits that landed, of all lives, in their order. */
+  landed(id: string): readonly Commit[] {
+    return this.#landed.get(id) ?? [];
+  }
+
+  refused(id: string): readonly Commit[] {
+    return this.#refused.get(id) ?? [];
+  }
+
+  /** Whether pruning freed it. */
+  isFreed(part: StoredMessage | Mark): boolean {
+    return this.#freed.has(part);
   }
 
   /** Commits of the present life: everything after the newest purge. */
-  #life(id: string): Commit[] {
-    const all = this.#landed.filter((commit) => commit.id === id);
+  #life(id: string): readonly Commit[] {
+    const all = this.landed(id);
     return all.slice(all.findLastIndex(({ head }) => head.purged) + 1);
   }
 }

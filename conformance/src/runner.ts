@@ -1,9 +1,11 @@
+import { randomBytes } from "node:crypto";
+import { inspect } from "node:util";
 import fc from "fast-check";
 import { INVARIANTS, invariant, type InvariantId, type Trait } from "./catalogue.js";
 import { EXACT_MODES, type Check, type Mode, type Played } from "./check.js";
 import { CHECKS } from "./checks/index.js";
 import { addressOf } from "./fault/address.js";
-import type { Call, Note } from "./history.js";
+import type { Call, History, Note } from "./history.js";
 import type { DriverUnderTest } from "./subject.js";
 import { Violation } from "./violation.js";
 import { World } from "./world.js";
@@ -22,6 +24,8 @@ export interface RunOptions {
   readonly only?: readonly string[];
   /** Stops at the first failure. */
   readonly bail?: boolean;
+  /** Ends it early: what is running comes to its end, its database is dropped, and nothing more is started. */
+  readonly signal?: AbortSignal;
   /** Hears what is going on. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -62,7 +66,7 @@ export interface CheckResult {
 
 /**
  * `passed`: at least one check of it was played to the end and none found it broken. `unfinished`: the only checks of
- * it stopped early, because they found something else. `unclaimed`: it rests on a trait that the driver does not
+ * it stopped early, because they found something else, or were never begun. `unclaimed`: it rests on a trait that the driver does not
  * claim. `unselected`: left out by `only`.
  */
 export type Verdict = "passed" | "failed" | "unfinished" | "unclaimed" | "unselected";
@@ -81,16 +85,48 @@ export interface Outcome {
   readonly seed: number;
   readonly runs: number;
   readonly milliseconds: number;
+  /** Every check that was claimed and selected ran, and none failed. */
   readonly passed: boolean;
+  /** Ended by {@link RunOptions.signal}. */
+  readonly interrupted: boolean;
   readonly invariants: readonly InvariantResult[];
   readonly checks: readonly CheckResult[];
 }
 
+/** What a run is played on: made for a check's first run, kept for the next ones, given up with one that fails. */
+export interface Stage {
+  readonly history: History;
+  begin(): void;
+  end(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** What is checked, and by which checks. */
+export interface Suite<W extends Stage> {
+  readonly subject: string;
+  readonly traits: ReadonlySet<Trait>;
+  readonly invariants: readonly { readonly id: InvariantId }[];
+  /** Those that a filter selects. */
+  readonly selected: readonly Check<W>[];
+  readonly create: () => Promise<W>;
+}
+
 /** Checks a driver. @throws RangeError for a filter that names nothing, or a path without exactly one check */
 export async function runChecks(subject: DriverUnderTest, options: RunOptions = {}): Promise<Outcome> {
-  const { seed = fc.sample(fc.integer(), 1)[0] ?? 0, runs = 1, onProgress = () => undefined } = options;
-  const traits = await claimedTraits(subject);
-  const selected = select(options.only ?? []);
+  const suite: Suite<World> = {
+    subject: subject.name,
+    traits: await claimedTraits(subject),
+    invariants: INVARIANTS,
+    selected: select(options.only ?? [], CHECKS),
+    create: () => World.create(subject),
+  };
+  return runSuite(suite, options);
+}
+
+/** Plays the checks of a suite, one after the other. @throws RangeError for a path without exactly one check */
+export async function runSuite<W extends Stage>(suite: Suite<W>, options: RunOptions): Promise<Outcome> {
+  const { seed = randomSeed(), runs = 1, onProgress = () => undefined } = options;
+  const { subject, traits, selected, create } = suite;
   const claimed = selected.filter((check) => isClaimed(check, traits));
   if (options.path !== undefined && claimed.length !== 1) {
     throw new RangeError(`a path belongs to one check; the filter selects ${claimed.length}`);
@@ -98,37 +134,55 @@ export async function runChecks(subject: DriverUnderTest, options: RunOptions = 
   onProgress({ type: "started", checks: claimed.length, seed });
   const started = performance.now();
   const results: CheckResult[] = [];
+  const interrupted = (): boolean => options.signal?.aborted === true;
   for (const check of claimed) {
+    if (interrupted()) break;
     onProgress({ type: "checking", check: check.name, invariants: check.invariants });
-    const result = await play(check, subject, { seed, runs, path: options.path });
+    const result = await playCheck(check, create, { ...options, seed, runs });
+    // What it found may come of being interrupted.
+    if (interrupted()) break;
     results.push(result);
     onProgress({ type: "checked", result });
     if (result.failure !== undefined && options.bail === true) break;
   }
   return {
-    subject: subject.name,
+    subject,
     traits: [...traits],
     seed,
     runs,
     milliseconds: performance.now() - started,
-    passed: results.every(({ failure }) => failure === undefined),
-    invariants: INVARIANTS.map(({ id }) => judge(id, selected, traits, results)),
+    passed:
+      results.length === claimed.length &&
+      results.every(({ failure, runs }) => failure === undefined && runs > 0),
+    interrupted: interrupted(),
+    invariants: suite.invariants.map(({ id }) => judge(id, selected, traits, results)),
     checks: results,
   };
 }
 
+/** Where generation may start, another one each time. */
+export function randomSeed(): number {
+  return randomBytes(4).readInt32LE();
+}
+
 /** The checks that a filter names. @throws RangeError for a name that is none */
-export function select(only: readonly string[]): readonly Check[] {
+export function select<C extends Pick<Check, "name" | "invariants">>(
+  only: readonly string[],
+  checks: readonly C[],
+): readonly C[] {
   for (const name of only) {
-    if (!CHECKS.some((check) => matches(check, name))) {
+    if (!checks.some((check) => matches(check, name))) {
       throw new RangeError(`there is no invariant or check called ${name}`);
     }
   }
-  return only.length === 0 ? CHECKS : CHECKS.filter((check) => only.some((name) => matches(check, name)));
+  return only.length === 0 ? checks : checks.filter((check) => only.some((name) => matches(check, name)));
 }
 
 /** Whether the driver claims enough for the check to mean something. */
-export function isClaimed({ needs = [], without }: Check, traits: ReadonlySet<Trait>): boolean {
+export function isClaimed(
+  { needs = [], without }: Pick<Check, "needs" | "without">,
+  traits: ReadonlySet<Trait>,
+): boolean {
   return needs.every((trait) => traits.has(trait)) && (without === undefined || !traits.has(without));
 }
 
@@ -142,22 +196,23 @@ export async function claimedTraits(subject: DriverUnderTest): Promise<ReadonlyS
   return traits;
 }
 
-function matches({ name, invariants }: Check, filter: string): boolean {
+function matches({ name, invariants }: Pick<Check, "name" | "invariants">, filter: string): boolean {
   return name === filter || invariants.some((id) => id === filter || id.startsWith(`${filter}-`));
 }
 
 /** Plays one check to its end, or to its smallest failure. */
-async function play(
-  check: Check,
-  subject: DriverUnderTest,
-  { seed, runs, path }: { seed: number; runs: number; path: string | undefined },
+export async function playCheck<W extends Stage>(
+  check: Check<W>,
+  create: () => Promise<W>,
+  { seed, runs = 1, path, signal }: RunOptions & { readonly seed: number },
 ): Promise<CheckResult> {
   const started = performance.now();
-  let world: World | undefined;
+  let world: W | undefined;
   let last: { calls: readonly Call[]; notes: readonly Note[] } = { calls: [], notes: [] };
   const played = await check.execute(
     async (run) => {
-      world ??= await World.create(subject);
+      if (signal?.aborted === true) throw new fc.PreconditionFailure(true);
+      world ??= await create();
       try {
         world.begin();
         await run(world);
@@ -215,13 +270,22 @@ function described(error: unknown): Pick<Failure, "invariant" | "message" | "sta
   return {
     invariant: error instanceof Violation ? error.invariant : undefined,
     message: error instanceof Error ? error.message : String(error),
-    stack: error instanceof Error ? (error.stack ?? "") : "",
+    stack: stackOf(error),
   };
+}
+
+/** Where it was thrown, and where what caused it was: for a call that rejects, that is inside the driver. */
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  const own = error.stack ?? error.message;
+  return error.cause === undefined
+    ? own
+    : `${own}\ncaused by ${stackOf(error.cause) || inspect(error.cause)}`;
 }
 
 function judge(
   id: InvariantId,
-  selected: readonly Check[],
+  selected: readonly Pick<Check, "invariants" | "needs" | "without">[],
   traits: ReadonlySet<Trait>,
   results: readonly CheckResult[],
 ): InvariantResult {
@@ -234,12 +298,13 @@ function judge(
   const verdict = (): Verdict => {
     // A check may find more broken than what it is for.
     if (results.some(({ failure }) => failure?.invariant === id)) return "failed";
-    if (own.some(({ failure }) => failure === undefined)) return "passed";
+    if (own.some(({ failure, runs }) => failure === undefined && runs > 0)) return "passed";
+    if (!selected.some((check) => check.invariants.includes(id))) return "unselected";
     if ((trait !== undefined && !traits.has(trait)) || (without !== undefined && traits.has(without))) {
       return "unclaimed";
     }
-    if (!selected.some((check) => check.invariants.includes(id))) return "unselected";
-    return own.length === 0 ? "unclaimed" : "unfinished";
+    const claimed = selected.some((check) => check.invariants.includes(id) && isClaimed(check, traits));
+    return claimed ? "unfinished" : "unclaimed";
   };
   return { id, verdict: verdict(), milliseconds, checks };
 }

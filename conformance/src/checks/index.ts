@@ -1,5 +1,43 @@
 import type { Check } from "../check.js";
+import { ANY_SEQUENCE } from "./any-sequence.js";
 import { COMMITS } from "./commits.js";
+import { CRASH } from "./crash.js";
+import { FAULT } from "./fault.js";
+import { FIDELITY } from "./fidelity.js";
+import { HANDLES } from "./handles.js";
+import { HEADS } from "./heads.js";
+import { HINTS } from "./hints.js";
+import { ISOLATION } from "./isolation.js";
+import { KEYS } from "./keys.js";
+import { LIMITS } from "./limits.js";
+import { LISTS } from "./lists.js";
+import { MARKS } from "./marks.js";
+import { POSITIONS } from "./positions.js";
+import { RACES } from "./races.js";
+import { REOPEN } from "./reopen.js";
+import { START } from "./start.js";
+import { TOMBSTONES } from "./tombstones.js";
+import { TRIMMING } from "./trimming.js";
 
 /** Every check of a driver, the quick ones first. */
-export const CHECKS: readonly Check[] = [...COMMITS];
+export const CHECKS: readonly Check[] = [
+  ...HANDLES,
+  ...LIMITS,
+  ...COMMITS,
+  ...HEADS,
+  ...POSITIONS,
+  ...MARKS,
+  ...KEYS,
+  ...TOMBSTONES,
+  ...TRIMMING,
+  ...LISTS,
+  ...ISOLATION,
+  ...FIDELITY,
+  ...ANY_SEQUENCE,
+  ...REOPEN,
+  ...HINTS,
+  ...START,
+  ...CRASH,
+  ...FAULT,
+  ...RACES,
+];

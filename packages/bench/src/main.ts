@@ -1,16 +1,20 @@
+import { STORES } from "./databases.js";
 import { benchmarkHttp } from "./http.js";
 import { benchmarkStream } from "./stream.js";
 
-const BENCHMARKS: Readonly<Record<string, (short: boolean) => Promise<void>>> = {
-  http: benchmarkHttp,
-  stream: benchmarkStream,
-};
+const USAGE = `Usage: pnpm bench http [${STORES.join("|")}] [--short]
+       pnpm bench stream [--short]`;
 
-const [name = "", ...flags] = process.argv.slice(2);
-const benchmark = BENCHMARKS[name];
-if (benchmark === undefined || flags.some((flag) => flag !== "--short")) {
-  console.error(`Usage: pnpm bench ${Object.keys(BENCHMARKS).join("|")} [--short]`);
+const [name = "", ...rest] = process.argv.slice(2);
+const short = rest.includes("--short");
+const words = rest.filter((word) => word !== "--short");
+const store = STORES.find((known) => known === (words[0] ?? "memory"));
+
+async function main(): Promise<void> {
+  if (name === "http" && words.length <= 1 && store !== undefined) return benchmarkHttp(short, store);
+  if (name === "stream" && words.length === 0) return benchmarkStream(short);
+  console.error(USAGE);
   process.exitCode = 2;
-} else {
-  await benchmark(flags.includes("--short"));
 }
+
+await main();

@@ -1,15 +1,24 @@
-/** One server in a process of its own, as a benchmark's subject: `bare` or `fastpaca`. Told what to do over IPC. */
-import { createStore, type Store } from "@fastpaca/core";
+/** One server in a process of its own, as a benchmark's subject. Told what to do over IPC. */
+import { createStore, type Driver, type Store } from "@fastpaca/core";
 import { createServer } from "@fastpaca/core/server";
-import { openMemory } from "@fastpaca/driver-memory";
+import memory from "@fastpaca/driver-memory";
+import mongo from "@fastpaca/driver-mongo";
+import postgres from "@fastpaca/driver-postgres";
+import sqlite from "@fastpaca/driver-sqlite";
 import fastify, { type FastifyInstance } from "fastify";
 import { WebSocketServer } from "ws";
+import { singleRowServer, transactionServer } from "./plain-servers.js";
 import { appendBodySchema, message } from "./workload.js";
 
+/** `bare`: stores nothing. `fastpaca`: the product. `transactions`, `single-row`: see plain-servers. */
+export type ServerName = "bare" | "fastpaca" | "transactions" | "single-row";
+
 export type ServerRequest =
-  | { readonly do: "start"; readonly server: "bare" | "fastpaca" }
+  | { readonly do: "start"; readonly server: ServerName; readonly store: string }
   /** Contexts `PREFIX0` … with this many messages each. */
   | { readonly do: "fill"; readonly prefix: string; readonly contexts: number; readonly messages: number }
+  /** So many contexts more in a database that no server has open yet. */
+  | { readonly do: "crowd"; readonly store: string; readonly contexts: number }
   /** What the bare server answers to GET /constant. */
   | { readonly do: "constant"; readonly text: string }
   | { readonly do: "cpu" };
@@ -18,6 +27,7 @@ export interface ServerReply {
   readonly port?: number;
   /** Seconds of processor time since the process began. */
   readonly cpu?: number;
+  readonly error?: string;
 }
 
 let constant = "{}";
@@ -69,15 +79,53 @@ function broadcastAppends(app: FastifyInstance): void {
   );
 }
 
+function openDriver(url: string): Promise<Driver> {
+  const scheme = url.slice(0, url.indexOf(":"));
+  const driver = [memory, sqlite, postgres, mongo].find(({ schemes }) => schemes.includes(scheme));
+  if (driver === undefined) throw new Error(`there is no driver for ${scheme}:`);
+  return driver.open(url);
+}
+
+async function startServer(server: ServerName, url: string): Promise<FastifyInstance> {
+  switch (server) {
+    case "bare":
+      return bare();
+    case "fastpaca":
+      store = createStore({ driver: await openDriver(url) });
+      return createServer({ store });
+    case "transactions":
+      return transactionServer(url);
+    case "single-row":
+      return singleRowServer(url);
+  }
+}
+
+/** Contexts that nobody speaks to, as many as there may be beside those that are busy. */
+async function crowd(url: string, contexts: number): Promise<void> {
+  const driver = await openDriver(url);
+  const other = createStore({ driver, cacheBytes: 1024 * 1024 });
+  const size = 1000;
+  for (let done = 0; done < contexts; done += size) {
+    await Promise.all(
+      Array.from({ length: Math.min(size, contexts - done) }, (_, index) =>
+        other.contexts.put(`crowd-${(done + index) * 7919}`, { metadata: { user: `u${index}` } }),
+      ),
+    );
+  }
+  await other.close();
+}
+
 async function fill(prefix: string, contexts: number, messages: number): Promise<void> {
   if (store === undefined) return;
-  for (let context = 0; context < contexts; context++) {
-    await store.contexts.put(`${prefix}${context}`, { token_budget: 1_000_000 });
+  const { contexts: served } = store;
+  const ids = Array.from({ length: contexts }, (_, context) => `${prefix}${context}`);
+  await Promise.all(ids.map((id) => served.put(id, { token_budget: 1_000_000 })));
+  for (const id of messages === 0 ? [] : ids) {
     for (let done = 0; done < messages; done += 1000) {
       const batch = Array.from({ length: Math.min(1000, messages - done) }, (_, index) =>
         message(done + index),
       );
-      await store.contexts.append(`${prefix}${context}`, { messages: batch });
+      await served.append(id, { messages: batch });
     }
   }
 }
@@ -85,8 +133,7 @@ async function fill(prefix: string, contexts: number, messages: number): Promise
 async function handle(request: ServerRequest): Promise<ServerReply> {
   switch (request.do) {
     case "start": {
-      if (request.server === "fastpaca") store = createStore({ driver: openMemory() });
-      const app = store === undefined ? await bare() : await createServer({ store });
+      const app = await startServer(request.server, request.store);
       await app.listen({ host: "127.0.0.1", port: 0 });
       const address = app.server.address();
       if (typeof address !== "object" || address === null) throw new Error("the server has no port");
@@ -94,6 +141,9 @@ async function handle(request: ServerRequest): Promise<ServerReply> {
     }
     case "fill":
       await fill(request.prefix, request.contexts, request.messages);
+      return {};
+    case "crowd":
+      await crowd(request.store, request.contexts);
       return {};
     case "constant":
       constant = request.text;
@@ -106,6 +156,9 @@ async function handle(request: ServerRequest): Promise<ServerReply> {
 }
 
 process.on("message", (request: ServerRequest) => {
-  void handle(request).then((reply) => process.send?.(reply));
+  handle(request).then(
+    (reply) => process.send?.(reply),
+    (error: unknown) => process.send?.({ error: String(error) }),
+  );
 });
 process.on("disconnect", () => process.exit(0));

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import type { ServerReply, ServerRequest } from "./server-process.js";
+import type { ServerName, ServerReply, ServerRequest } from "./server-process.js";
 
 /** A server in a child process. */
 export class Subject implements AsyncDisposable {
@@ -11,11 +11,17 @@ export class Subject implements AsyncDisposable {
     this.#child = child;
   }
 
-  static async start(server: "bare" | "fastpaca"): Promise<Subject> {
-    const subject = new Subject(fork(new URL("./server-process.js", import.meta.url)));
-    const { port } = await subject.ask({ do: "start", server });
+  /** @param store URL of the database of a server that has one */
+  static async start(server: ServerName, store = "memory:"): Promise<Subject> {
+    const subject = Subject.idle();
+    const { port } = await subject.ask({ do: "start", server, store });
     subject.#port = port ?? 0;
     return subject;
+  }
+
+  /** A process that serves nothing yet. */
+  static idle(): Subject {
+    return new Subject(fork(new URL("./server-process.js", import.meta.url)));
   }
 
   url(path: string): string {
@@ -28,6 +34,7 @@ export class Subject implements AsyncDisposable {
     this.#child.send(request);
     // The child sends nothing else.
     const [answer]: ServerReply[] = await reply;
+    if (answer?.error !== undefined) throw new Error(`a benchmark's server failed: ${answer.error}`);
     return answer ?? {};
   }
 

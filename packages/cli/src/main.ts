@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { FastpacaError } from "@fastpaca/fastpaca";
+import { migrate, MIGRATE_HELP } from "./migrate.js";
 import { serve, SERVE_HELP } from "./serve.js";
 import { SettingsError } from "./settings.js";
 import { tail, TAIL_HELP } from "./tail.js";
@@ -8,6 +9,7 @@ const HELP = `Usage: fastpaca COMMAND [flags]
 
   serve      serve contexts and conversations over HTTP
   tail ID    print what happens to one of them, as it happens
+  migrate    prepare the tables of a store
 
 fastpaca COMMAND --help tells more.
 `;
@@ -22,6 +24,10 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
     case "tail":
       if (help) process.stdout.write(TAIL_HELP);
       else await tail(args, process.env);
+      return;
+    case "migrate":
+      if (help) process.stdout.write(MIGRATE_HELP);
+      else await migrate(args, process.env);
       return;
     case undefined:
     case "help":

@@ -1,15 +1,110 @@
-import memory from "@fastpaca/driver-memory";
+import { mkdir } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
 import type { Driver, DriverModule, DriverOpenOptions } from "@fastpaca/core";
-import { SettingsError } from "./settings.js";
+import { SettingsError, type Settings } from "./settings.js";
 
-const DRIVERS: readonly DriverModule[] = [memory];
+/** Loaded when they are chosen: a database's client library is not small. */
+const BUILT_IN: Readonly<Record<string, () => Promise<{ default: DriverModule }>>> = {
+  memory: () => import("@fastpaca/driver-memory"),
+  sqlite: () => import("@fastpaca/driver-sqlite"),
+  postgres: () => import("@fastpaca/driver-postgres"),
+  postgresql: () => import("@fastpaca/driver-postgres"),
+  mongodb: () => import("@fastpaca/driver-mongo"),
+  "mongodb+srv": () => import("@fastpaca/driver-mongo"),
+};
 
-/** Opens what a store URL names. @throws SettingsError when no driver knows its scheme */
-export async function openDriver(url: string, options: DriverOpenOptions): Promise<Driver> {
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
-  const driver = DRIVERS.find(({ schemes }) => scheme !== undefined && schemes.includes(scheme));
-  if (driver !== undefined) return driver.open(url, options);
-  const known = DRIVERS.flatMap(({ schemes }) => schemes.map((name) => `${name}:`)).join(", ");
+export type StoreSettings = Pick<Settings, "store" | "dataDir" | "driver">;
+
+/** The URL of the store: as set, or a file in the data directory. */
+export function storeUrl({ store, dataDir }: StoreSettings): string {
+  return store === "" ? `sqlite:${encodeURI(path.join(dataDir, "fastpaca.db"))}` : store;
+}
+
+/**
+ * Opens the store that the settings name.
+ * @throws SettingsError when no driver knows the scheme, a package is missing, or the database cannot be opened; none
+ * of them shows a password
+ */
+export async function openDriver(settings: StoreSettings, options: DriverOpenOptions): Promise<Driver> {
+  const url = storeUrl(settings);
+  const driver = await chooseDriver(settings);
+  try {
+    if (settings.store === "") await mkdir(settings.dataDir, { recursive: true });
+    return await driver.open(url, options);
+  } catch (cause) {
+    throw explainOpening(url, cause);
+  }
+}
+
+/** Why a store cannot be opened, without its password. */
+export function explainOpening(url: string, cause: unknown): SettingsError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new SettingsError(withoutPassword(`cannot open the store ${url}: ${reason}`, url), { cause });
+}
+
+/** The driver of the store's scheme. @throws SettingsError */
+export async function chooseDriver(settings: StoreSettings): Promise<DriverModule> {
+  const foreign = settings.driver === "" ? undefined : await loadForeign(settings.driver);
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(storeUrl(settings))?.[1]?.toLowerCase();
+  if (scheme !== undefined && foreign?.schemes.includes(scheme) === true) return foreign;
+  const load = scheme === undefined || !Object.hasOwn(BUILT_IN, scheme) ? undefined : BUILT_IN[scheme];
+  if (load !== undefined) return (await load()).default;
+  const known = [...(foreign?.schemes ?? []), ...Object.keys(BUILT_IN)].map((name) => `${name}:`).join(", ");
   const problem = scheme === undefined ? "is not a URL" : `has an unknown scheme, ${scheme}:`;
-  throw new SettingsError(`the store ${problem}; known are ${known}`);
+  throw new SettingsError(`the store ${problem}; known are ${known}. --driver brings in another driver`);
+}
+
+/** @param name of a package that can be found from the working directory, or the path of a file */
+async function loadForeign(name: string): Promise<DriverModule> {
+  const isPath = /^\.{0,2}[/\\]/.test(name) || path.isAbsolute(name);
+  let file: string;
+  try {
+    file = isPath ? path.resolve(name) : createRequire(path.resolve("package.json")).resolve(name);
+  } catch (cause) {
+    throw new SettingsError(`the driver ${name} is not installed here: npm install ${name}`, { cause });
+  }
+  let exported: unknown;
+  try {
+    const module: { default?: unknown } = await import(pathToFileURL(file).href);
+    exported = module.default;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SettingsError(`the driver ${name} cannot be loaded: ${reason}`, { cause });
+  }
+  if (isDriverModule(exported)) return exported;
+  throw new SettingsError(`the driver ${name} has no default export with name, schemes and open`);
+}
+
+function isDriverModule(value: unknown): value is DriverModule {
+  if (typeof value !== "object" || value === null) return false;
+  return (
+    "name" in value &&
+    typeof value.name === "string" &&
+    "schemes" in value &&
+    Array.isArray(value.schemes) &&
+    "open" in value &&
+    typeof value.open === "function"
+  );
+}
+
+/** The text without the password that a URL holds, in whatever form it is in the text. */
+export function withoutPassword(text: string, url: string): string {
+  const secrets = [/^[^:]+:\/\/[^:@/?#]*:([^@/?#]*)@/.exec(url)?.[1], /[?&]password=([^&#]*)/.exec(url)?.[1]];
+  let shown = text;
+  for (const secret of secrets) {
+    if (secret === undefined || secret === "") continue;
+    for (const form of new Set([secret, decoded(secret)])) shown = shown.replaceAll(form, "***");
+  }
+  return shown;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) return text;
+    throw error;
+  }
 }

@@ -3,7 +3,7 @@ import { approx, createStore, loadO200k, type Estimator } from "@fastpaca/core";
 import { createServer } from "@fastpaca/core/server";
 import { pino, type Logger } from "pino";
 import { pretty } from "./pretty-log.js";
-import { openDriver } from "./open-driver.js";
+import { openDriver, storeUrl, withoutPassword } from "./open-driver.js";
 import { readSettings, settingsHelp, SettingsError, type Settings } from "./settings.js";
 
 /** Longest that a shutdown may take, in milliseconds. */
@@ -23,7 +23,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   const settings = readSettings(args, process.env);
   const log = openLog(settings);
   announce(log, settings);
-  const driver = await openDriver(settings.store, { log: (level, message) => log[level](message) });
+  const driver = await openDriver(settings, { log: (level, message) => log[level](message) });
   const store = createStore({
     driver,
     estimator: await chooseEstimator(settings.estimator),
@@ -65,8 +65,10 @@ function openLog({ logLevel, logFormat }: Settings): Logger {
   return plain ? pino(options) : pino(options, pretty());
 }
 
-function announce(log: Logger, { store, host, apiKeys }: Settings): void {
-  log.info(`storing conversations in ${store}`);
+function announce(log: Logger, settings: Settings): void {
+  const { host, apiKeys } = settings;
+  const store = storeUrl(settings);
+  log.info(`storing conversations in ${withoutPassword(store, store)}`);
   if (store.startsWith("memory:")) log.warn("memory: nothing will survive a restart");
   if (apiKeys.length === 0 && !LOOPBACK.test(host)) {
     log.warn(`no API key is set: whoever reaches ${host} may read and write`);

@@ -25,7 +25,21 @@ const LOG_FORMATS = ["auto", "json", "pretty"] as const;
 export const SETTINGS = {
   host: setting("FASTPACA_HOST", "ADDRESS", "address to listen on", "127.0.0.1", text),
   port: setting("FASTPACA_PORT", "PORT", "port to listen on; 0 picks a free one", 4000, integer(0, 65_535)),
-  store: setting("FASTPACA_STORE", "URL", "where conversations live", "memory:", text),
+  store: setting(
+    "FASTPACA_STORE",
+    "URL",
+    "where conversations live; when unset, in SQLite in the data directory",
+    "",
+    text,
+  ),
+  dataDir: setting(
+    "FASTPACA_DATA_DIR",
+    "PATH",
+    "directory of the default store; made if missing",
+    "./fastpaca_data",
+    text,
+  ),
+  driver: setting("FASTPACA_DRIVER", "PACKAGE", "a further driver: a package or a file", "", text),
   apiKeys: {
     ...setting(
       "FASTPACA_API_KEY",
@@ -85,6 +99,8 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): S
     host: value(SETTINGS.host),
     port: value(SETTINGS.port),
     store: value(SETTINGS.store),
+    dataDir: value(SETTINGS.dataDir),
+    driver: value(SETTINGS.driver),
     apiKeys: value(SETTINGS.apiKeys),
     rateLimit: value(SETTINGS.rateLimit),
     bodyLimit: value(SETTINGS.bodyLimit),
@@ -101,7 +117,7 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): S
 export function settingsHelp(): string {
   const rows = Object.values<Setting<unknown>>(SETTINGS).map((setting) => {
     const { argument, env, help, fallback, secret } = setting;
-    const shown = Array.isArray(fallback) ? "none" : String(fallback);
+    const shown = (Array.isArray(fallback) ? "" : String(fallback)) || "none";
     return [secret === true ? "" : `--${flagOf(setting)} ${argument}`, env, `${help} (default: ${shown})`];
   });
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));

@@ -203,6 +203,15 @@ export interface DriverModule {
   readonly schemes: readonly string[];
   /** Opens the database that `url` names, creating and migrating its schema where needed. */
   open(url: string, options?: DriverOpenOptions): Promise<Driver>;
+  /** For schemas that may be prepared apart from opening, by somebody with more rights. */
+  readonly migrations?: DriverMigrations;
+}
+
+export interface DriverMigrations {
+  /** The whole schema as a script for an empty database. */
+  script(url: string): string;
+  /** Brings the schema to the version that this driver needs. Idempotent. */
+  apply(url: string): Promise<void>;
 }
 
 export interface DriverOpenOptions {

@@ -2,7 +2,11 @@
 import { createServer } from "@fastpaca/core/server";
 import { createStore, type Driver } from "@fastpaca/core";
 import { openMemory } from "@fastpaca/driver-memory";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer as createTcpServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { onTestFinished } from "vitest";
 import { Child } from "./child.js";
 import { ROOT } from "./markdown.js";
 
@@ -38,7 +42,14 @@ async function freePort(): Promise<number> {
 /** Runs a command of the documents that starts a server; resolves with the port that it listens on. */
 export async function startByCommand(command: string): Promise<number> {
   const port = await freePort();
-  const env = { FASTPACA_HOST: "127.0.0.1", FASTPACA_PORT: String(port) };
+  const directory = await mkdtemp(path.join(tmpdir(), "fastpaca-docs-"));
+  // Registered first, so done last: by then the server is gone.
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const env = {
+    FASTPACA_HOST: "127.0.0.1",
+    FASTPACA_PORT: String(port),
+    FASTPACA_DATA_DIR: path.join(directory, "data"),
+  };
   const child = new Child("bash", ["-c", command], { cwd: ROOT, env });
   await child.line(/listening on http:\/\/127\.0\.0\.1:\d+\/v1/);
   return port;

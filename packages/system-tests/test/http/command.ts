@@ -57,7 +57,8 @@ export async function startServer(
 function start(args: readonly string[], environment: Environment): ChildProcess {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("FASTPACA_"));
   return spawn(process.execPath, [main, ...args], {
-    env: { ...Object.fromEntries(inherited), ...environment },
+    // Nothing is left behind where the tests run.
+    env: { ...Object.fromEntries(inherited), FASTPACA_STORE: "memory:", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
 }

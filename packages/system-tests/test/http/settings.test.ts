@@ -1,5 +1,8 @@
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
-import { describe, expect, test } from "vitest";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { Client, type Refusal } from "./client.js";
 import { run, startServer, type Exit } from "./command.js";
 
@@ -24,6 +27,15 @@ describe("fastpaca serve with a wrong setting", { timeout: 30_000 }, () => {
     [["extra"], {}, "extra"],
     [["--store", "nosuch:thing"], {}, "store"],
     [["--store", "no URL"], {}, "store"],
+    [["--driver", "no-such-package"], {}, "no-such-package is not installed"],
+    [["--driver", "./no-such-file.js"], {}, "./no-such-file.js cannot be loaded"],
+    [["--driver", "node_modules"], {}, "node_modules is not installed"],
+    [["--store", "sqlite:/no/such/directory/fastpaca.db"], {}, "/no/such/directory"],
+    [
+      ["--store", "postgres://ada:s3cret@127.0.0.1:1/none"],
+      {},
+      "cannot open the store postgres://ada:***@127.0.0.1:1/none",
+    ],
     [["--port", "0", "--host", "203.0.113.1"], {}, "--host"],
   ] as const)("%j %o exits with 2 and names %s in one line", async (args, environment, name) => {
     expectRefused(await run(["serve", "--log-level", "warn", ...args], environment), name);
@@ -50,6 +62,48 @@ describe("fastpaca serve with a wrong setting", { timeout: 30_000 }, () => {
 });
 
 describe("fastpaca serve", { timeout: 30_000 }, () => {
+  test("keeps conversations in the data directory, which it makes, unless told otherwise", async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), "fastpaca-settings-"));
+    onTestFinished(() => rm(directory, { recursive: true, force: true }));
+    const dataDir = path.join(directory, "with space", "100% ünï");
+    const environment = { FASTPACA_STORE: "", FASTPACA_DATA_DIR: dataDir };
+    for (const status of [201, 200]) {
+      await using server = await startServer([], environment);
+      const client = new Client(`http://127.0.0.1:${server.port}`);
+      try {
+        expect((await client.put("/v1/contexts/kept")).status).toBe(status);
+      } finally {
+        client.close();
+      }
+      server.signal("SIGTERM");
+      expect((await server.exited).code).toBe(0);
+    }
+    expect(await readdir(dataDir)).toContain("fastpaca.db");
+  });
+
+  test("takes a driver from a file", async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), "fastpaca-settings-"));
+    onTestFinished(() => rm(directory, { recursive: true, force: true }));
+    const file = path.join(directory, "driver.mjs");
+    const memory = import.meta.resolve("@fastpaca/driver-memory");
+    const source = `import memory from ${JSON.stringify(memory)};
+export default { name: "mine", schemes: ["mine"], open: () => memory.open("memory:") };`;
+    await writeFile(file, source);
+    await using server = await startServer(["--driver", file, "--store", "mine:x"]);
+    expect((await fetch(`http://127.0.0.1:${server.port}/health/ready`)).status).toBe(200);
+  });
+
+  test("says when a driver exports something else", async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), "fastpaca-settings-"));
+    onTestFinished(() => rm(directory, { recursive: true, force: true }));
+    const file = path.join(directory, "driver.mjs");
+    await writeFile(file, "export default { name: 1 };");
+    expectRefused(
+      await run(["serve", "--driver", file]),
+      "has no default export with name, schemes and open",
+    );
+  });
+
   test("takes its settings from the environment, and flags win", async () => {
     await using server = await startServer(["--max-messages", "2", "--body-limit", "2048"], {
       FASTPACA_MAX_MESSAGES: "1",

@@ -1,0 +1,4 @@
+import { writeFileSync } from "node:fs";
+import { invariantsPage } from "./invariants-page.js";
+
+writeFileSync(new URL("../../../docs/invariants.md", import.meta.url), invariantsPage());

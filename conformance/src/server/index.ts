@@ -1,0 +1,22 @@
+import { select, runSuite, type Outcome, type RunOptions } from "../runner.js";
+import { SERVER_INVARIANTS } from "./catalogue.js";
+import { SERVER_CHECKS } from "./checks/index.js";
+import { ServerWorld, type ServerUnderTest } from "./server-world.js";
+
+/**
+ * Holds a running server to what the documentation of its interface says, from outside. It makes conversations of its
+ * own there, and erases them.
+ * @throws RangeError for a filter that names nothing, or a path without exactly one check
+ */
+export function runServerChecks(server: ServerUnderTest, options: RunOptions = {}): Promise<Outcome> {
+  return runSuite(
+    {
+      subject: new URL(server.url).host,
+      traits: new Set(),
+      invariants: SERVER_INVARIANTS,
+      selected: select(options.only ?? [], SERVER_CHECKS),
+      create: () => Promise.resolve(new ServerWorld(server)),
+    },
+    options,
+  );
+}

@@ -1,0 +1,130 @@
+/** Servers to compare with: what somebody would write who needs no more than this. */
+import { DatabaseSync } from "node:sqlite";
+import fastify, { type FastifyInstance } from "fastify";
+import { MongoClient } from "mongodb";
+import pg from "pg";
+import { appendBodySchema } from "./workload.js";
+
+type Append = (id: string, body: string) => Promise<number>;
+
+/**
+ * A transaction for each append, over Postgres: locks the conversation, inserts the message, moves the conversation on,
+ * commits. Conversations are created by their first append.
+ */
+export async function transactionServer(url: string): Promise<FastifyInstance> {
+  const pool = new pg.Pool({ connectionString: url, max: 10 });
+  await pool.query(`CREATE TABLE plain_conversations (
+    id text PRIMARY KEY, last_seq bigint NOT NULL, updated_at timestamptz NOT NULL)`);
+  await pool.query(`CREATE TABLE plain_messages (
+    id text, seq bigint, body json NOT NULL, key text, inserted_at timestamptz NOT NULL, PRIMARY KEY (id, seq))`);
+  await pool.query("CREATE UNIQUE INDEX ON plain_messages (id, key) WHERE key IS NOT NULL");
+  const app = appendServer(async (id, body) => {
+    const client = await pool.connect();
+    try {
+      await client.query("BEGIN");
+      await client.query(
+        "INSERT INTO plain_conversations VALUES ($1, 0, now()) ON CONFLICT (id) DO NOTHING",
+        [id],
+      );
+      const { rows } = await client.query<{ last_seq: string }>(
+        "SELECT last_seq FROM plain_conversations WHERE id = $1 FOR UPDATE",
+        [id],
+      );
+      const seq = Number(rows[0]?.last_seq ?? 0) + 1;
+      await client.query("INSERT INTO plain_messages VALUES ($1, $2, $3, $4, now())", [id, seq, body, null]);
+      await client.query("UPDATE plain_conversations SET last_seq = $2, updated_at = now() WHERE id = $1", [
+        id,
+        seq,
+      ]);
+      await client.query("COMMIT");
+      return seq;
+    } catch (error) {
+      await client.query("ROLLBACK");
+      throw error;
+    } finally {
+      client.release();
+    }
+  });
+  app.addHook("onClose", () => pool.end());
+  return app;
+}
+
+/** Commits one row for each append, and nothing else: the least that a durable append can cost. */
+export async function singleRowServer(url: string): Promise<FastifyInstance> {
+  const { append, close } = url.startsWith("sqlite:")
+    ? sqliteRows(url.slice("sqlite:".length))
+    : url.startsWith("mongodb")
+      ? await mongoRows(url)
+      : await postgresRows(url);
+  const app = appendServer(append);
+  app.addHook("onClose", close);
+  return app;
+}
+
+function appendServer(append: Append): FastifyInstance {
+  const app = fastify();
+  app.post<{ Params: { id: string }; Body: { message: object } }>(
+    "/v1/contexts/:id/messages",
+    { schema: { body: appendBodySchema } },
+    async (request, reply) => {
+      const seq = await append(request.params.id, JSON.stringify(request.body.message));
+      return reply
+        .code(201)
+        .header("content-type", "application/json; charset=utf-8")
+        .send(`{"seq":${seq},"version":${seq},"token_count":24,"token_estimate":24}`);
+    },
+  );
+  return app;
+}
+
+interface Rows {
+  readonly append: Append;
+  readonly close: () => Promise<void>;
+}
+
+function sqliteRows(file: string): Rows {
+  const database = new DatabaseSync(`${file}.plain`);
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  database.exec("CREATE TABLE plain_rows (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, body TEXT NOT NULL)");
+  const insert = database.prepare("INSERT INTO plain_rows (id, body) VALUES (?, ?)");
+  return {
+    append: (id, body) => Promise.resolve(Number(insert.run(id, body).lastInsertRowid)),
+    close: () => {
+      database.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+async function postgresRows(url: string): Promise<Rows> {
+  const pool = new pg.Pool({ connectionString: url, max: 10 });
+  await pool.query(
+    "CREATE TABLE plain_rows (seq bigserial PRIMARY KEY, id text NOT NULL, body json NOT NULL)",
+  );
+  return {
+    append: async (id, body) => {
+      const { rows } = await pool.query<{ seq: string }>({
+        name: "insert",
+        text: "INSERT INTO plain_rows (id, body) VALUES ($1, $2) RETURNING seq",
+        values: [id, body],
+      });
+      return Number(rows[0]?.seq);
+    },
+    close: () => pool.end(),
+  };
+}
+
+async function mongoRows(url: string): Promise<Rows> {
+  const client = await MongoClient.connect(url);
+  const rows = client.db().collection<{ id: string; body: string }>("plain_rows", {
+    writeConcern: { w: "majority", journal: true },
+  });
+  let seq = 0;
+  return {
+    append: async (id, body) => {
+      await rows.insertOne({ id, body });
+      return (seq += 1);
+    },
+    close: () => client.close(),
+  };
+}

@@ -1,0 +1,42 @@
+import type { DatabaseSync } from "node:sqlite";
+
+/** The commit itself failed, so that nobody knows whether the disk has it. */
+export class UncertainCommitError extends Error {
+  override readonly name = "UncertainCommitError";
+}
+
+/** Whether an error of COMMIT means that nothing was written: such as "no space left" when the log was extended. */
+export type IsCertain = (error: unknown) => boolean;
+
+/**
+ * Runs `body` in one writing transaction. When it throws, nothing was applied.
+ *
+ * @throws UncertainCommitError when the failure of the commit itself is not one that `certain` names
+ */
+export function transact<T>(database: DatabaseSync, certain: IsCertain, body: () => T): T {
+  database.exec("BEGIN IMMEDIATE");
+  let result: T;
+  try {
+    result = body();
+  } catch (error) {
+    rollback(database);
+    throw error;
+  }
+  try {
+    database.exec("COMMIT");
+  } catch (cause) {
+    rollback(database);
+    if (certain(cause)) throw cause;
+    throw new UncertainCommitError("the commit failed, and may have been written all the same", { cause });
+  }
+  return result;
+}
+
+function rollback(database: DatabaseSync): void {
+  try {
+    database.exec("ROLLBACK");
+  } catch (error) {
+    // SQLite ends the transaction itself after some failures, such as a full disk.
+    if (!(error instanceof Error && error.message.includes("no transaction is active"))) throw error;
+  }
+}
