@@ -45,14 +45,13 @@ import { Violation } from "./violation.js";
  *    because each call's condition depends on nothing but the t(k), and calls do not constrain each other otherwise.
  *
  * 3. The decision. What is left are bounds for each t(k), and pairs of bounds of which one must hold. Bounds alone
- *    hold together if and only if the largest lower bound up to k is below the upper bound of k, for every k: then
- *    t(k) = that lower bound plus k times something tiny satisfies all, and otherwise nothing does, as places are
- *    whole numbers and no two calls share one. Pairs are a matter of two-valued logic with two literals to a clause
- *    ("t(k) > c" follows from "t(k) > d" for d > c, and from "t(k - 1) > c", which are pairs too): propagating what is
- *    certain, then trying either side of an open pair and keeping it if propagation does not contradict it, is
- *    complete for such clauses, because propagation leaves an open pair with both its sides untouched. So no legal
- *    history is accused and no illegal one accepted. The cost is linear in the calls, but for open pairs, which need
- *    an answer that is right before and after something but not in between.
+ *    hold together if and only if the largest lower bound up to k is below every upper bound from k on, for every k:
+ *    then t(k) = that lower bound plus k times something tiny satisfies all, and otherwise nothing does, as places are
+ *    whole numbers and no two calls share one. A pair of which one bound is impossible leaves the other, which is
+ *    drawn until nothing more follows. All pairs still open then can be settled by their lower bounds, t(x) > i: each
+ *    is below the upper bounds of x and of whatever follows, so the largest of them is too, and upper bounds stay as
+ *    they are. So no legal history is accused and no illegal one accepted. The cost is linear in the calls, but for
+ *    pairs, which need an answer that is right before and after something but not in between.
  *
  * Lists promise less, and are checked apart from that (`listing.ts`): what they show was handed over and not
  * superseded by something acknowledged before the page was asked for, and what no commit may have touched while

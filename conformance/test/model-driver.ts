@@ -11,9 +11,10 @@ function openModel(url: string): Driver {
   if (model === undefined) throw new DriverUnavailableError(`there is no database ${url}`);
   let open = true;
   const answer = async <T>(call: () => T): Promise<T> => {
+    // Only calls made afterwards reject: those that are running at the close are finished.
+    if (!open) throw new Error("the driver is closed");
     // Half a turn before and half after, so that calls overlap.
     await new Promise((resolve) => setImmediate(resolve));
-    if (!open) throw new Error("the driver is closed");
     return call();
   };
   return {

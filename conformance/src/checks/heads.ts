@@ -86,6 +86,19 @@ export const HEADS: readonly Check[] = [
     },
   }),
   check({
+    name: "many-commits",
+    invariants: ["VER-3", "CAS-1"],
+    mode: "sequence",
+    runs: 1,
+    arbitrary: fc.integer({ min: 257, max: 300 }),
+    run: async (world, commits) => {
+      const steps = await lockstep(world, { blame: "VER-3" });
+      const id = world.id("c");
+      for (let count = 0; count < commits; count++) await steps.step(id, { token: `t${count}` });
+      await steps.heads([id]);
+    },
+  }),
+  check({
     name: "heads-asked",
     invariants: ["VER-4"],
     mode: "sequence",

@@ -86,11 +86,11 @@ async function endOne(world: World, calls: Plan["calls"], running: boolean, twic
     for (const [call, moves] of calls.entries()) await talk(`before.${call}`, handle, moves).until(started);
     // It ends while hints are on their way to it.
     const meanwhile = talk("meanwhile", handle, calls[0] ?? []);
-    const first = meanwhile.commit();
-    if (!running) await first;
-    await ended.end();
-    const heard = ended.calls;
-    await first;
+    if (!running) await meanwhile.commit();
+    const [heard] = await Promise.all([
+      ended.end().then(() => ended.calls),
+      running ? meanwhile.commit() : undefined,
+    ]);
     await meanwhile.until(others, "WCH-2");
     if (twice) await ended.end();
     for (const [n, by] of handles.entries()) {

@@ -19,25 +19,29 @@ import { START } from "./start.js";
 import { TOMBSTONES } from "./tombstones.js";
 import { TRIMMING } from "./trimming.js";
 
-/** Every check of a driver, the quick ones first. */
+/**
+ * Every check of a driver. Those that are for one promise come before those that would stumble over it on their way to
+ * another, so that the first failure names what is broken: text before lists, pruning before numbers, lists before
+ * tombstones, single calls before many. What starts processes comes last.
+ */
 export const CHECKS: readonly Check[] = [
-  ...HANDLES,
-  ...LIMITS,
   ...COMMITS,
+  ...FIDELITY,
+  ...TRIMMING,
   ...HEADS,
   ...POSITIONS,
   ...MARKS,
   ...KEYS,
-  ...TOMBSTONES,
-  ...TRIMMING,
   ...LISTS,
+  ...TOMBSTONES,
   ...ISOLATION,
-  ...FIDELITY,
   ...ANY_SEQUENCE,
-  ...REOPEN,
+  ...LIMITS,
+  ...HANDLES,
   ...HINTS,
+  ...RACES,
+  ...REOPEN,
   ...START,
   ...CRASH,
   ...FAULT,
-  ...RACES,
 ];

@@ -58,7 +58,8 @@ export class Reads {
   /** Holds the answers against the commits that landed in the end. @throws Violation for one that never was true */
   judge(id: string, chain: readonly Attempt[]): void {
     for (const { of, answer, known } of this.#byId.get(id) ?? []) {
-      const states = chain.slice(chain.findIndex(({ commit }) => commit.head === known));
+      const since = known === undefined ? 0 : chain.findIndex(({ commit }) => commit.head === known);
+      const states = chain.slice(since);
       const honest = of === "head" ? isHead(answer, states, known) : isPrefix(of, answer, chain, known);
       if (honest) continue;
       throw new Violation(

@@ -83,13 +83,11 @@ export class Trial {
     });
     const foreign = this.#writeElsewhere(() => over);
     const reading = this.#handles.map((handle) => this.#readUntil(handle, () => over));
-    try {
-      await Promise.all(writing);
-    } finally {
-      over = true;
-      await Promise.allSettled([...writing, foreign, ...reading]);
-    }
-    await Promise.all([foreign, ...reading]);
+    // All are waited for from the beginning, so that no rejection is without a listener.
+    const all = Promise.allSettled([...writing, foreign, ...reading]);
+    await Promise.allSettled(writing);
+    over = true;
+    for (const one of await all) if (one.status === "rejected") throw one.reason;
   }
 
   /** Lets nothing through any more in one direction, and waits for one call of each kind to be given up. */

@@ -65,37 +65,13 @@ export function contradictionIn(
 }
 
 /**
- * Satisfies choices of two each: once all that follows from what is certain is drawn, an open choice may be made either
- * way as long as nothing contradicts it at once, because whatever stays open is untouched by it.
+ * Draws what is certain until nothing more follows. Choices that are open then can all be made the later way at once:
+ * each of these lower bounds is below the upper one of its revision, and so of all that follow.
  */
 function decide(bounds: Bounds, choices: readonly Choice[]): Contradiction | undefined {
   let open = choices;
-  for (;;) {
-    const rest = follow(bounds, open);
-    if (!Array.isArray(rest)) return rest;
-    const [guess, ...others] = rest;
-    if (guess === undefined) return undefined;
-    const before = bounds.copy();
-    bounds.after(guess.later, guess.from, guess.seen);
-    const tried = follow(bounds, others);
-    if (Array.isArray(tried)) {
-      open = tried;
-      continue;
-    }
-    bounds.restore(before);
-    bounds.before(guess.sooner, guess.to, guess.seen);
-    open = others;
-  }
-}
-
-/** Draws what is certain; the choices that are still open, or what went wrong. */
-function follow(bounds: Bounds, choices: readonly Choice[]): Choice[] | Contradiction {
-  let open = [...choices];
   for (let moved = true; moved;) {
     moved = false;
-    bounds.settle();
-    const conflict = bounds.conflict();
-    if (conflict !== undefined) return conflict;
     const rest: Choice[] = [];
     for (const choice of open) {
       const { later, from, sooner, to, seen } = choice;
@@ -103,17 +79,17 @@ function follow(bounds: Bounds, choices: readonly Choice[]): Choice[] | Contradi
       const canLater = bounds.high(later) > from;
       const canSooner = bounds.low(sooner) < to;
       if (!canLater && !canSooner) return { seen };
-      if (canLater && canSooner) {
-        rest.push(choice);
-        continue;
+      if (canLater && canSooner) rest.push(choice);
+      else {
+        if (canLater) bounds.after(later, from, seen);
+        else bounds.before(sooner, to, seen);
+        bounds.settle();
+        moved = true;
       }
-      if (canLater) bounds.after(later, from, seen);
-      else bounds.before(sooner, to, seen);
-      moved = true;
     }
     open = rest;
   }
-  return open;
+  return bounds.conflict();
 }
 
 interface Bound {
@@ -123,8 +99,8 @@ interface Bound {
 
 /** For each revision the places between which it was made, both exclusive. */
 class Bounds {
-  #low: Bound[];
-  #high: Bound[];
+  readonly #low: Bound[];
+  readonly #high: Bound[];
 
   constructor(chain: readonly State[]) {
     // Revision 0 was always there.
@@ -182,15 +158,6 @@ class Bounds {
   /** The highest one that can have been the present one before this place. */
   highestBefore(place: number): number {
     return this.#first(this.#low, ({ at }) => at >= place) - 1;
-  }
-
-  copy(): readonly [Bound[], Bound[]] {
-    return [[...this.#low], [...this.#high]];
-  }
-
-  restore([low, high]: readonly [Bound[], Bound[]]): void {
-    this.#low = low;
-    this.#high = high;
   }
 
   /** The first place where a condition holds that goes on holding: both rows ascend. */

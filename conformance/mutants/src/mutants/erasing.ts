@@ -1,0 +1,402 @@
+import type { Commit, KeyRecord, Mark, StoredMessage } from "@fastpaca/core";
+import type { Mutant } from "../mutant.js";
+import { each, one, wrong, wrongDatabase, type ChangeOfDatabase, type Parts } from "../shared-driver.js";
+
+const ALL = Number.MAX_SAFE_INTEGER;
+
+/** Pruning, purging and tombstones gone wrong. */
+export const ERASING: readonly Mutant[] = [
+  wrong("prune-one-more", "Frees the message at the seq, too.", ["TRM-1"], ({ memory, answer }) => ({
+    prune: (id, below) => answer(() => memory.prune(id, below + 1)),
+  })),
+  wrong("prune-one-less", "Keeps the last message below the seq.", ["TRM-1"], ({ memory, answer }) => ({
+    prune: (id, below) => answer(() => memory.prune(id, below - 1)),
+  })),
+  wrong("prune-nothing", "Frees nothing.", ["TRM-1"], ({ answer }) => ({
+    prune: () => answer(async () => undefined),
+  })),
+  wrong(
+    "prune-everybody",
+    "Frees the messages of all conversations.",
+    ["ISO-1", "TRM-1"],
+    ({ memory, answer }) => ({
+      prune: (id, below) =>
+        answer(async () => {
+          const { heads } = await memory.list({ limit: 1e9, labels: [] });
+          for (const head of heads)
+            if (head.id !== id && head.lastSeq > 0) await memory.prune(head.id, below);
+          await memory.prune(id, below);
+        }),
+    }),
+  ),
+  wrong("prune-by-version", "Takes the seq for a version.", ["TRM-1"], ({ memory, answer }) => ({
+    prune: (id, below) =>
+      answer(async () => {
+        const all = await memory.messages(id, 1, ALL);
+        await memory.prune(
+          id,
+          all.find(({ version }) => version >= below)?.seq ?? (all.at(-1)?.seq ?? 0) + 1,
+        );
+      }),
+  })),
+  wrong(
+    "prune-again-frees-more",
+    "Counts what to free from the oldest message kept, so that pruning again frees more.",
+    ["TRM-2", "TRM-1"],
+    ({ memory, answer }) => {
+      const before = new Map<string, number>();
+      return {
+        prune: (id, below) =>
+          answer(async () => {
+            await memory.prune(id, before.get(id) === below ? below + 1 : below);
+            before.set(id, below);
+          }),
+      };
+    },
+  ),
+  wrong(
+    "prune-eats-the-head",
+    "Forgets a conversation of which no message is left.",
+    ["TRM-3", "TRM-1"],
+    ({ memory, answer }) => {
+      const eaten = new Set<string>();
+      return {
+        prune: (id, below) =>
+          answer(async () => {
+            await memory.prune(id, below);
+            const [head] = await memory.heads([id]);
+            if (head !== undefined && head.lastSeq > 0 && below > head.lastSeq) eaten.add(id);
+          }),
+        heads: (ids) =>
+          answer(async () =>
+            (await memory.heads(ids)).map((head) => (head && eaten.has(head.id) ? undefined : head)),
+          ),
+      };
+    },
+  ),
+  wrong(
+    "prune-is-a-commit",
+    "Counts a pruning as a commit of its own.",
+    ["TRM-3", "CAS-1"],
+    ({ memory, answer }) => ({
+      prune: (id, below) =>
+        answer(async () => {
+          await memory.prune(id, below);
+          const [head] = await memory.heads([id]);
+          if (head === undefined || head.purged) return;
+          const next = { ...head, revision: head.revision + 1 };
+          await memory.commit([{ id, base: head.revision, head: next, messages: [], marks: [], keys: [] }]);
+        }),
+    }),
+  ),
+  wrong(
+    "prune-moves-first-seq",
+    "Writes the seq into the head that it keeps.",
+    ["TRM-3", "TRM-2"],
+    ({ memory, answer }) => {
+      const first = new Map<string, number>();
+      return {
+        prune: (id, below) =>
+          answer(async () => {
+            first.set(id, Math.max(below, first.get(id) ?? 1));
+            await memory.prune(id, below);
+          }),
+        heads: (ids) =>
+          answer(async () =>
+            (await memory.heads(ids)).map((head) =>
+              head && !head.purged
+                ? { ...head, firstSeq: Math.max(head.firstSeq, first.get(head.id) ?? 1) }
+                : head,
+            ),
+          ),
+      };
+    },
+  ),
+  wrong(
+    "prune-frees-all-marks",
+    "Frees every mark.",
+    ["TRM-4"],
+    marksAfterPrune(() => false),
+  ),
+  wrong(
+    "prune-frees-the-newest-compaction",
+    "Frees the newest compaction with the other marks.",
+    ["TRM-4"],
+    marksAfterPrune((mark, oldest) => mark.version >= oldest),
+  ),
+  wrong(
+    "prune-keeps-marks",
+    "Frees no mark.",
+    ["TRM-4"],
+    marksAfterPrune(() => true),
+  ),
+  wrong(
+    "prune-keeps-all-compactions",
+    "Frees no compaction.",
+    ["TRM-4"],
+    marksAfterPrune((mark, oldest) => mark.version >= oldest || mark.kind === "compaction"),
+  ),
+  wrongDatabase(
+    "keys-go-with-their-messages",
+    "Forgets keys when their messages are pruned.",
+    ["KEY-3"],
+    () => {
+      const freed = new Map<string, number>();
+      const left = (id: string, records: readonly KeyRecord[]): KeyRecord[] =>
+        records.filter(({ lastSeq }) => lastSeq >= (freed.get(id) ?? 0));
+      return ({ memory, answer, commitBy }) => ({
+        prune: (id, below) =>
+          answer(async () => {
+            freed.set(id, Math.max(below, freed.get(id) ?? 0));
+            await memory.prune(id, below);
+          }),
+        keys: (id, wanted) => answer(async () => left(id, await memory.keys(id, wanted))),
+        commit: commitBy(
+          each(async (commit) => {
+            const outcome = await one(memory, commit);
+            if (outcome.status === "committed" && commit.head.purged) freed.delete(commit.id);
+            if (outcome.status !== "duplicate" || left(commit.id, outcome.held).length > 0) return outcome;
+            const held = new Set(outcome.held.map(({ key }) => key));
+            return one(memory, { ...commit, keys: commit.keys.filter(({ key }) => !held.has(key)) });
+          }),
+        ),
+      });
+    },
+  ),
+  wrongDatabase("purge-leaves-keys", "Forgets to erase keys.", ["TMB-2", "TMB-3"], () => {
+    const former = new Map<string, Map<string, KeyRecord>>();
+    const held = (id: string, keys: readonly string[]): KeyRecord[] =>
+      keys.flatMap((key) => former.get(id)?.get(key) ?? []);
+    return ({ memory, answer, commitBy }) => ({
+      keys: (id, keys) => answer(async () => held(id, keys)),
+      commit: commitBy(
+        each(async (commit) => {
+          const [head] = await memory.heads([commit.id]);
+          const old = held(
+            commit.id,
+            commit.keys.map(({ key }) => key),
+          );
+          if (head?.revision === commit.base && old.length > 0) return { status: "duplicate", held: old };
+          const outcome = await one(memory, commit);
+          if (outcome.status === "committed") {
+            const all = former.get(commit.id) ?? new Map<string, KeyRecord>();
+            for (const record of commit.keys) all.set(record.key, record);
+            former.set(commit.id, all);
+          }
+          return outcome;
+        }),
+      ),
+    });
+  }),
+  wrongDatabase(
+    "purge-leaves-messages",
+    "Forgets to erase messages.",
+    ["TMB-2", "TMB-3"],
+    leaving<StoredMessage>(
+      (commit) => commit.messages,
+      ({ memory, answer }, former) => ({
+        messages: (id, from, to) =>
+          answer(async () => {
+            const messages = await memory.messages(id, from, to);
+            const last = (await memory.messages(id, 1, ALL)).at(-1)?.seq ?? 0;
+            const old = (former.get(id) ?? []).filter(({ seq }) => seq > last && seq >= from && seq <= to);
+            return [...messages, ...old];
+          }),
+      }),
+    ),
+  ),
+  wrongDatabase(
+    "purged-messages-come-back",
+    "Hides the messages of a former life until the next one begins.",
+    ["TMB-3"],
+    leaving<StoredMessage>(
+      (commit) => commit.messages,
+      ({ memory, answer }, former) => ({
+        messages: (id, from, to) =>
+          answer(async () => {
+            const [head] = await memory.heads([id]);
+            const messages = await memory.messages(id, from, to);
+            const last = (await memory.messages(id, 1, ALL)).at(-1)?.seq ?? 0;
+            if (head?.purged === true) return messages;
+            const old = (former.get(id) ?? []).filter(({ seq }) => seq > last && seq >= from && seq <= to);
+            return [...messages, ...old];
+          }),
+      }),
+    ),
+  ),
+  wrongDatabase(
+    "purge-leaves-marks",
+    "Forgets to erase marks.",
+    ["TMB-2", "TMB-3"],
+    leaving<Mark>(
+      (commit) => commit.marks,
+      ({ memory, answer }, former) => ({
+        marks: (id, after, limit) =>
+          answer(async () => {
+            const marks = await memory.marks(id, 0, ALL);
+            const versions = new Set(marks.map(({ version }) => version));
+            const old = (former.get(id) ?? []).filter(({ version }) => !versions.has(version));
+            return [...marks, ...old]
+              .filter(({ version }) => version > after)
+              .sort((a, b) => a.version - b.version)
+              .slice(0, limit);
+          }),
+      }),
+    ),
+  ),
+  wrongDatabase(
+    "purge-forgets-the-head",
+    "Erases the head as well, so that revisions start over.",
+    ["TMB-2", "TMB-3", "TMB-4", "VER-1"],
+    () => {
+      const gone = new Set<string>();
+      return ({ memory, answer, commitBy }) => ({
+        heads: (ids) =>
+          answer(async () =>
+            (await memory.heads(ids)).map((head) => (head && gone.has(head.id) ? undefined : head)),
+          ),
+        commit: commitBy(
+          each(async (commit) => {
+            const [head] = await memory.heads([commit.id]);
+            const reborn = gone.has(commit.id);
+            if (reborn && commit.base !== 0) return { status: "conflict", head: undefined };
+            const outcome = await one(memory, reborn ? { ...commit, base: head?.revision ?? 0 } : commit);
+            if (outcome.status === "committed" && commit.head.purged) gone.add(commit.id);
+            else if (outcome.status === "committed") gone.delete(commit.id);
+            return outcome;
+          }),
+        ),
+      });
+    },
+  ),
+  wrong(
+    "purged-is-as-good-as-new",
+    "Lets a creation land on a purged conversation, as if it had never been.",
+    ["TMB-4", "CAS-3", "CAS-8"],
+    ({ memory, commitBy }) => ({
+      commit: commitBy(
+        each(async (commit) => {
+          const [head] = await memory.heads([commit.id]);
+          return head?.purged === true && commit.base === 0
+            ? one(memory, { ...commit, base: head.revision })
+            : one(memory, commit);
+        }),
+      ),
+    }),
+  ),
+  wrong(
+    "purge-takes-any-base",
+    "Purges whatever the revision is.",
+    ["CAS-3", "CAS-2", "CAS-8"],
+    ({ memory, commitBy }) => ({
+      commit: commitBy(
+        each(async (commit) => {
+          const [head] = await memory.heads([commit.id]);
+          return one(
+            memory,
+            commit.head.purged && head !== undefined ? { ...commit, base: head.revision } : commit,
+          );
+        }),
+      ),
+    }),
+  ),
+  wrong(
+    "tombstone-drops-messages",
+    "Frees the messages of a tombstoned conversation.",
+    ["TMB-1"],
+    ({ memory, answer }) => ({
+      messages: (id, from, to) =>
+        answer(async () =>
+          (await memory.heads([id]))[0]?.tombstoned === true ? [] : memory.messages(id, from, to),
+        ),
+    }),
+  ),
+  wrong(
+    "tombstone-drops-keys",
+    "Forgets the keys of a tombstoned conversation.",
+    ["TMB-1", "KEY-6"],
+    ({ memory, answer }) => ({
+      keys: (id, keys) =>
+        answer(async () => ((await memory.heads([id]))[0]?.tombstoned === true ? [] : memory.keys(id, keys))),
+    }),
+  ),
+  wrong(
+    "tombstone-refuses-commits",
+    "Refuses commits to a tombstoned conversation, as if that were its affair.",
+    ["CAS-1", "TMB-1"],
+    ({ memory, commitBy }) => ({
+      commit: commitBy(
+        each(async (commit) => {
+          const [head] = await memory.heads([commit.id]);
+          return head?.tombstoned === true && !head.purged
+            ? { status: "conflict", head }
+            : one(memory, commit);
+        }),
+      ),
+    }),
+  ),
+];
+
+/** Keeps other marks when it prunes. */
+function marksAfterPrune(
+  keeps: (mark: Mark, oldest: number) => boolean,
+): (parts: Parts) => Partial<Parts["right"]> {
+  const shadow = new WeakMap<object, Map<string, readonly Mark[]>>();
+  return ({ memory, database, answer }) => {
+    const pruned = shadow.get(database) ?? new Map<string, readonly Mark[]>();
+    shadow.set(database, pruned);
+    return {
+      prune: (id, below) =>
+        answer(async () => {
+          const first = (await memory.messages(id, 1, ALL))[0]?.seq ?? Infinity;
+          if (first >= below) return memory.prune(id, below);
+          const before = pruned.get(id) ?? (await memory.marks(id, 0, ALL));
+          await memory.prune(id, below);
+          const [head] = await memory.heads([id]);
+          const oldest = (await memory.messages(id, 1, ALL))[0]?.version ?? (head?.version ?? 0) + 1;
+          pruned.set(
+            id,
+            before.filter((mark) => keeps(mark, oldest)),
+          );
+        }),
+      marks: (id, after, limit) =>
+        answer(async () => {
+          const [head] = await memory.heads([id]);
+          const now = await memory.marks(id, 0, ALL);
+          const old = head?.purged === true ? undefined : pruned.get(id);
+          if (old === undefined) return memory.marks(id, after, limit);
+          const known = old.at(-1)?.version ?? 0;
+          const marks = [
+            ...old,
+            ...now.filter(({ version }) => version > known && !old.some((mark) => mark.version === version)),
+          ];
+          return marks.filter(({ version }) => version > after).slice(0, limit);
+        }),
+    };
+  };
+}
+
+/** Keeps something of former lives. */
+function leaving<T>(
+  of: (commit: Commit) => readonly T[],
+  read: (parts: Parts, former: ReadonlyMap<string, readonly T[]>) => Partial<Parts["right"]>,
+): ChangeOfDatabase {
+  return () => {
+    const present = new Map<string, readonly T[]>();
+    const former = new Map<string, readonly T[]>();
+    return (parts) => ({
+      ...read(parts, former),
+      commit: parts.commitBy(
+        each(async (commit) => {
+          const outcome = await one(parts.memory, commit);
+          if (outcome.status !== "committed") return outcome;
+          if (commit.head.purged) {
+            former.set(commit.id, present.get(commit.id) ?? []);
+            present.delete(commit.id);
+          } else present.set(commit.id, [...(present.get(commit.id) ?? []), ...of(commit)]);
+          return outcome;
+        }),
+      ),
+    });
+  };
+}

@@ -1,0 +1,249 @@
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { setTimeout as wait } from "node:timers/promises";
+import type { Commit } from "@fastpaca/core";
+import { openMemory } from "@fastpaca/driver-memory";
+import type { Change } from "@fastpaca/example-custom-driver/conversations";
+import { changed, wrongJsonl } from "../jsonl-driver.js";
+import type { Mutant } from "../mutant.js";
+
+const NO_LOCK = { release: () => undefined };
+
+/** Mutants of the example driver: what is acknowledged is not there, or not all of it, when it is opened again. */
+export const JSONL: readonly Mutant[] = [
+  wrongJsonl(
+    "acknowledged-before-written",
+    "Acknowledges first, and writes a moment later.",
+    ["DUR-1", "DUR-2"],
+    {
+      log: (log) => {
+        let last: Promise<unknown> = Promise.resolve();
+        return {
+          append: async (changes) => {
+            last = last.then(() => wait(20)).then(() => log.append(changes));
+            return "written";
+          },
+          close: async () => {
+            await last;
+            await log.close();
+          },
+        };
+      },
+    },
+  ),
+  wrongJsonl("written-when-closed", "Keeps everything in memory until it is closed.", ["DUR-1", "DUR-2"], {
+    log: (log) => {
+      const waiting: Change[] = [];
+      return {
+        append: async (changes) => {
+          waiting.push(...changes);
+          return "written";
+        },
+        close: async () => {
+          await log.append(waiting);
+          await log.close();
+        },
+      };
+    },
+  }),
+  wrongJsonl(
+    "written-in-blocks",
+    "Writes when eight changes have come together, or when it is closed.",
+    ["DUR-1", "DUR-2"],
+    {
+      log: (log) => {
+        let waiting: Change[] = [];
+        return {
+          append: async (changes) => {
+            waiting.push(...changes);
+            if (waiting.length < 8) return "written";
+            const block = waiting;
+            waiting = [];
+            return log.append(block);
+          },
+          close: async () => {
+            await log.append(waiting);
+            await log.close();
+          },
+        };
+      },
+    },
+  ),
+  wrongJsonl("head-written-first", "Writes heads and keys, and then their messages.", ["DUR-2"], {
+    log: (log) => ({
+      append: async (changes) => {
+        const heads = changes.map((change) =>
+          "below" in change ? change : { ...change, messages: [], marks: [] },
+        );
+        await log.append(heads);
+        await wait(2);
+        return log.append(changes.flatMap((change) => ("below" in change ? [] : { ...change, keys: [] })));
+      },
+      close: () => log.close(),
+    }),
+  }),
+  wrongJsonl("messages-written-one-by-one", "Writes each message of a commit on its own.", ["DUR-2"], {
+    log: (log) => ({
+      append: async (changes) => {
+        for (const change of changes) {
+          const parts = "below" in change || change.messages.length < 2 ? [change] : split(change);
+          for (const part of parts) {
+            await log.append([part]);
+            if (parts.length > 1) await wait(1);
+          }
+        }
+        return "written";
+      },
+      close: () => log.close(),
+    }),
+  }),
+  reading("marks-lost", "Does not read marks when it is opened.", (commit) => ({ ...commit, marks: [] })),
+  reading("keys-lost", "Does not read keys when it is opened.", (commit) => ({ ...commit, keys: [] })),
+  reading("labels-lost", "Does not read labels when it is opened.", (commit) => ({
+    ...commit,
+    head: { ...commit.head, labels: [] },
+  })),
+  reading(
+    "tombstones-lost",
+    "Does not read that conversations are tombstoned when it is opened.",
+    (commit) => ({
+      ...commit,
+      head: { ...commit.head, tombstoned: commit.head.purged },
+    }),
+  ),
+  reading(
+    "purged-heads-lost",
+    "Does not read heads of purged conversations when it is opened.",
+    undefined,
+    (changes) => {
+      const last = new Map(
+        changes.flatMap((change) => ("below" in change ? [] : [[change.id, change.head] as const])),
+      );
+      return changes.filter(({ id }) => last.get(id)?.purged !== true);
+    },
+  ),
+  reading("purges-undone", "Passes over purges when it is opened.", undefined, (changes) =>
+    changes.map((change) =>
+      "below" in change || !change.head.purged
+        ? change
+        : { ...change, head: { ...change.head, purged: false } },
+    ),
+  ),
+  reading("prunes-undone", "Passes over prunings when it is opened.", undefined, (changes) =>
+    changes.filter((change) => !("below" in change)),
+  ),
+  reading("last-line-lost", "Takes the last line for torn, always.", undefined, (changes) =>
+    changes.slice(0, -1),
+  ),
+  reading(
+    "first-messages-lost",
+    "Reads a conversation's newest messages only when it is opened.",
+    undefined,
+    (changes) => {
+      const last = new Map(
+        changes.flatMap((change) => ("below" in change ? [] : [[change.id, change.head.lastSeq] as const])),
+      );
+      return changes.map((change) =>
+        "below" in change
+          ? change
+          : {
+              ...change,
+              messages: change.messages.filter(({ seq }) => seq > (last.get(change.id) ?? 0) - 2),
+            },
+      );
+    },
+  ),
+  reading(
+    "revisions-counted",
+    "Counts revisions anew from the lines that hold messages when it is opened.",
+    undefined,
+    (changes) => {
+      const counts = new Map<string, number>();
+      return changes.map((change) => {
+        if ("below" in change) return change;
+        const revision =
+          (counts.get(change.id) ?? 0) + (change.messages.length > 0 || change.base === 0 ? 1 : 0);
+        counts.set(change.id, revision);
+        return { ...change, head: { ...change.head, revision } };
+      });
+    },
+  ),
+  wrongJsonl(
+    "empties-when-opened",
+    "Sets the log up anew whenever it is opened.",
+    ["DUR-1", "DUR-3", "DUR-4"],
+    {
+      before: (path) => writeFile(path, ""),
+    },
+  ),
+  wrongJsonl(
+    "drops-what-waits-when-closed",
+    "Says committed to what was not written yet when it was closed.",
+    ["DUR-4", "CAS-7"],
+    {
+      driver: (driver) => {
+        let closing = false;
+        return {
+          commit: async (commits) => {
+            await wait(1);
+            return closing ? commits.map(() => ({ status: "committed" })) : driver.commit(commits);
+          },
+          close: () => {
+            closing = true;
+            return driver.close();
+          },
+        };
+      },
+    },
+  ),
+  wrongJsonl("without-a-lock", "Lets everybody open it at once, each with a memory of its own.", ["ERR-8"], {
+    lock: () => NO_LOCK,
+  }),
+  wrongJsonl(
+    "lock-left-behind",
+    "Leaves its lock behind when it is killed, and refuses to open ever after.",
+    ["DUR-1", "DUR-2", "ERR-2"],
+    {
+      lock: (path) => {
+        if (existsSync(`${path}.pid`))
+          throw new Error(`${path}.pid exists: another process has the database open`);
+        writeFileSync(`${path}.pid`, String(process.pid));
+        return { release: () => rmSync(`${path}.pid`) };
+      },
+    },
+  ),
+  {
+    name: "durable-in-name-only",
+    says: "Claims to be durable, and keeps everything in memory.",
+    invariants: ["DUR-1", "DUR-2", "DUR-3", "DUR-4"],
+    subject: {
+      ...wrongJsonl("durable-in-name-only", "", ["DUR-1"], {}).subject,
+      open: async () => changed(openMemory(), { traits: { durable: true, shared: false } }),
+    },
+  },
+];
+
+/** Reads something else than what was written. */
+function reading(
+  name: string,
+  says: string,
+  commit: ((commit: Commit) => Commit) | undefined,
+  changes: (changes: readonly Change[]) => readonly Change[] = (all) => all,
+): Mutant {
+  return wrongJsonl(`${name}-on-reopen`, says, ["DUR-3", "DUR-1"], {
+    read: (all) =>
+      changes(all).map((change) => ("below" in change || commit === undefined ? change : commit(change))),
+  });
+}
+
+/** A line for each message; the head with its messages so far in each. */
+function split(commit: Commit): Commit[] {
+  return commit.messages
+    .map((message, index) => ({
+      ...commit,
+      head: { ...commit.head, lastSeq: message.seq, version: message.version },
+      messages: [message],
+      ...(index < commit.messages.length - 1 && { marks: [], keys: [] }),
+    }))
+    .map((part, index, all) => (index === all.length - 1 ? { ...part, head: commit.head } : part));
+}
