@@ -1,4 +1,3 @@
-export { describeDriver, type DriverUnderTest as LegacySubject } from "./examples.js";
 export { INVARIANTS, type Invariant, type InvariantId, type Trait } from "./catalogue.js";
 export {
   runChecks,

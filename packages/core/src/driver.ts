@@ -45,7 +45,7 @@ export interface Head {
   readonly purged: boolean;
   /** A JSON object as text, at most 8 KiB. */
   readonly metadata: string;
-  /** What {@link Driver.list} filters on: ASCII strings without control characters, at most 255 long, no duplicates. */
+  /** What {@link Driver.list} filters on: ASCII strings without control characters, 1 to 255 long, no duplicates. */
   readonly labels: readonly string[];
   /** Milliseconds since 1970. */
   readonly createdAt: number;
@@ -187,7 +187,8 @@ export interface Driver {
   prune(id: string, below: number): Promise<void>;
 
   /**
-   * Optional hints that conversations changed, possibly in another process. They may be lost, late or doubled.
+   * Optional hints that conversations changed through other handles, in this process or another one. They may be lost,
+   * late or doubled.
    * Resolves to what ends the watch.
    */
   watch?(onChange: (ids: readonly string[]) => void): Promise<() => Promise<void>>;

@@ -1,4 +1,9 @@
-import { describeDriver } from "@fastpaca/conformance";
+import { describeDriver } from "@fastpaca/conformance/vitest";
 import { openMemory } from "../src/index.js";
 
-describeDriver({ name: "memory", open: async () => openMemory() });
+describeDriver({
+  name: "memory",
+  traits: { durable: false, shared: false, watch: false },
+  createDatabase: () => Promise.resolve({ url: "memory:" }),
+  open: () => Promise.resolve(openMemory()),
+});

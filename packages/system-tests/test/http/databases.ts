@@ -1,5 +1,5 @@
 /** Starts the database servers once for all test files, which find them through the environment. */
-import { mongoOrSkip } from "@fastpaca/test-backends/mongodb";
+import { mongoOrSkip, withDatabase } from "@fastpaca/test-backends/mongodb";
 import { postgresOrSkip } from "@fastpaca/test-backends/postgres";
 import type { TestProject } from "vitest/node";
 import type { BackendName } from "./backends.js";
@@ -27,7 +27,9 @@ export default async function startDatabases(project: TestProject): Promise<() =
       const server = await mongoOrSkip();
       if (server === undefined) continue;
       starting.defer(() => server.stop());
-      process.env["FASTPACA_TEST_MONGODB_URL"] = server.url;
+      // Naming a database costs nothing: there is none before something is written to it.
+      const { url } = await server.createDatabase();
+      process.env["FASTPACA_TEST_MONGODB_URL"] = withDatabase(url, "");
     }
     backends.push(name);
   }

@@ -1,6 +1,7 @@
 import {
   createStore,
   type Commit,
+  type CommitOutcome,
   type Driver,
   type Head,
   type Mark,
@@ -24,18 +25,30 @@ export interface StreamFrame {
 /** Everything that was committed to a database, as it was handed to the driver. */
 export class LogRecord {
   readonly #lives = new Map<string, Life[]>();
+  readonly #committing = new Set<Promise<unknown>>();
 
   /** The same driver, whose commits are noted when they have been applied. */
   recording(driver: Driver): Driver {
     return overriding(driver, {
-      commit: async (commits) => {
-        const outcomes = await driver.commit(commits);
-        for (const [at, commit] of commits.entries()) {
-          if (outcomes[at]?.status === "committed") this.#note(commit);
-        }
-        return outcomes;
+      commit: (commits) => {
+        const committing = this.#commit(driver, commits);
+        this.#committing.add(committing);
+        return committing.finally(() => this.#committing.delete(committing));
       },
     });
+  }
+
+  /** Resolves when everything that can be read by now is noted: readers may see a commit before its writer is told. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#committing);
+  }
+
+  async #commit(driver: Driver, commits: readonly Commit[]): Promise<CommitOutcome[]> {
+    const outcomes = await driver.commit(commits);
+    for (const [at, commit] of commits.entries()) {
+      if (outcomes[at]?.status === "committed") this.#note(commit);
+    }
+    return outcomes;
   }
 
   /** The latest life of a conversation. */

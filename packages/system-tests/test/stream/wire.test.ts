@@ -91,6 +91,7 @@ async function watch(
     }
     using open = stream;
     const ending = await open.ended;
+    await record.settled();
     const checker = new Checker(life, { cursor, opened: [least, life.version], context, messages });
     for (const frame of open.frames) checker.take(frame);
     await checker.expectStates();

@@ -1,9 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { DriverUnderTest } from "@fastpaca/conformance";
 import sqlite from "@fastpaca/driver-sqlite";
 
-export default {
+/** The driver as the conformance kit opens it. */
+const subject: DriverUnderTest = {
   name: "sqlite",
   module: import.meta.url,
   traits: { durable: true, shared: true, watch: false },
@@ -13,3 +15,5 @@ export default {
   },
   open: (url) => sqlite.open(url),
 };
+
+export default subject;

@@ -1,0 +1,116 @@
+import type { Head, KeyRecord, Mark, StoredMessage } from "@fastpaca/core";
+import {
+  decodeKeys,
+  decodeMarks,
+  decodeMessages,
+  END_OF_KEYS,
+  lastSeqOf,
+  type CommitDocument,
+} from "./commit-document.js";
+import { reading, type Database } from "./database.js";
+import type { HeadCache } from "./head-cache.js";
+import type { Heads } from "./heads.js";
+
+/** Reads what commits hold beside their heads. */
+export class History {
+  readonly #database: Database;
+  readonly #cache: HeadCache;
+  readonly #heads: Heads;
+
+  constructor(database: Database, cache: HeadCache, heads: Heads) {
+    this.#database = database;
+    this.#cache = cache;
+    this.#heads = heads;
+  }
+
+  /** Messages of the present life, `from ≤ seq ≤ to`. */
+  async messages(id: string, from: number, to: number, signal: AbortSignal): Promise<StoredMessage[]> {
+    if (from > to) return [];
+    const documents = await this.#inPresentLife(id, signal, async (life) => {
+      const found = await this.#find(
+        { "_id.c": id, l: life, $or: [{ f: 0 }, { f: { $gte: from, $lte: to } }] },
+        { f: 1, "_id.r": 1 },
+        { f: 1, n: 1, b: 1 },
+        signal,
+      );
+      if (found[0]?.f === 0) return undefined;
+      // A commit may begin before the range and reach into it.
+      if (from === 1 || found[0]?.f === from) return found;
+      const before = await this.#find(
+        { "_id.c": id, l: life, f: { $gt: 0, $lt: from } },
+        { f: -1, "_id.r": -1 },
+        { f: 1, n: 1, b: 1 },
+        signal,
+        1,
+      );
+      return before.some((document) => (lastSeqOf(document) ?? 0) >= from) ? [...before, ...found] : found;
+    });
+    return documents.flatMap(decodeMessages).filter(({ seq }) => seq >= from && seq <= to);
+  }
+
+  /** At most `limit` marks of the present life behind a version. */
+  async marks(id: string, after: number, limit: number, signal: AbortSignal): Promise<Mark[]> {
+    const documents = await this.#inPresentLife(id, signal, async (life) => {
+      const found = await this.#find(
+        { "_id.c": id, l: life, $or: [{ m: 0 }, { m: { $gt: after } }] },
+        { m: 1 },
+        { m: 1, w: 1 },
+        signal,
+        limit + 1,
+      );
+      return found[0]?.m === 0 ? undefined : found;
+    });
+    return documents
+      .flatMap(decodeMarks)
+      .filter(({ version }) => version > after)
+      .slice(0, limit);
+  }
+
+  /** Those of the keys that the present life holds. */
+  async keys(id: string, keys: readonly string[], signal: AbortSignal): Promise<KeyRecord[]> {
+    const documents = await this.#inPresentLife(id, signal, async (life) => {
+      const filter = { "_id.c": id, l: life, k: { $in: [...keys, END_OF_KEYS] } };
+      const found = await this.#find(filter, undefined, { k: 1, q: 1 }, signal);
+      return found.some(({ k }) => k?.[0] === END_OF_KEYS) ? undefined : found;
+    });
+    const wanted = new Set(keys);
+    return documents.flatMap(decodeKeys).filter(({ key }) => wanted.has(key));
+  }
+
+  /**
+   * Searches one life of a conversation. Which one is present may have changed since it was last looked up: the search
+   * then meets the end of the life, answers undefined, and is repeated in the one that is present.
+   */
+  async #inPresentLife(
+    id: string,
+    signal: AbortSignal,
+    search: (life: number) => Promise<CommitDocument[] | undefined>,
+  ): Promise<CommitDocument[]> {
+    let head: Head | undefined = this.#cache.get(id)?.head;
+    if (head === undefined || head.purged) [head] = await this.#heads.latest([id], signal);
+    while (head !== undefined && !head.purged) {
+      const found = await search(head.life);
+      if (found !== undefined) return found;
+      [head] = await this.#heads.newest([id], signal);
+    }
+    return [];
+  }
+
+  #find(
+    filter: object,
+    sort: Record<string, 1 | -1> | undefined,
+    projection: Record<string, 1>,
+    signal: AbortSignal,
+    limit = 0,
+  ): Promise<CommitDocument[]> {
+    return this.#database.commits
+      .find<CommitDocument>(filter, {
+        ...reading(this.#database, signal),
+        projection,
+        limit,
+        batchSize: 1001,
+        ...(sort === undefined ? {} : { sort }),
+      })
+      .toArray();
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * Says that a conversation may have last changed in a slot of time. It is written before the first commit of that
+ * conversation in that slot, so that every conversation has one in the slot where it belongs, whatever crashes when.
+ * It may have others: from commits that never came, and from before. Those are told by the head, which is the truth.
+ * Entries are added and removed but never moved: nobody can set one back.
+ */
+export interface ListingEntry {
+  /** Slot and conversation. Its order is the order of the listing. */
+  _id: ListingId;
+  /** Labels of the heads that were committed in the slot, and maybe more. Absent where there is none. */
+  t?: string[];
+}
+
+export interface ListingId {
+  b: number;
+  c: string;
+}
+
+/**
+ * Length of a slot in milliseconds. A conversation that changes again within it writes nothing to the listing; a page
+ * of the listing reads the heads of a whole slot, since only they tell the order within it.
+ */
+const SLOT = 250;
+
+export function slotOf(updatedAt: number): number {
+  return Math.floor(updatedAt / SLOT);
+}

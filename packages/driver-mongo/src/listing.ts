@@ -1,0 +1,172 @@
+import type { Commit, Head, ListPage, ListPosition, ListQuery } from "@fastpaca/core";
+import type { Filter } from "mongodb";
+import { command, durable, reading, type Database } from "./database.js";
+import type { HeadCache, Listed } from "./head-cache.js";
+import type { Heads } from "./heads.js";
+import { slotOf, type ListingEntry, type ListingId } from "./listing-entry.js";
+import { DUPLICATE_KEY, readWriteReply } from "./server-reply.js";
+
+/** Entries read at a time. */
+const CHUNK = 1000;
+/** Entries whose removal may be waiting. Beyond it they stay until somebody lists them. */
+const MAX_OUTDATED = 10_000;
+
+/** Knows in which order conversations changed. */
+export class Listing {
+  readonly #database: Database;
+  readonly #cache: HeadCache;
+  readonly #heads: Heads;
+  readonly #outdated: ListingId[] = [];
+
+  constructor(database: Database, cache: HeadCache, heads: Heads) {
+    this.#database = database;
+    this.#cache = cache;
+    this.#heads = heads;
+  }
+
+  /**
+   * Makes sure that each commit's conversation has an entry in the commit's slot. To be called before the commits are
+   * inserted. On one log, whoever waits until a commit is durable has waited for its entry too, since that is further
+   * up in the same log; a sharded cluster has several logs.
+   */
+  async announce(commits: readonly Commit[], signal: AbortSignal): Promise<void> {
+    const entries: ListingEntry[] = [];
+    for (const { id, head } of commits) {
+      if (head.purged) continue;
+      const { slot, labels } = listedAs(head);
+      const present = this.#cache.get(id)?.listed;
+      if (present?.slot === slot && present.labels === labels) continue;
+      const entry: ListingEntry = { _id: { b: slot, c: id } };
+      if (head.labels.length > 0) entry.t = [...head.labels];
+      entries.push(entry);
+    }
+    if (entries.length === 0) return;
+    const writeConcern = this.#database.deployment === "sharded" ? durable(this.#database) : { w: 1 };
+    const insert = { insert: this.#name, documents: entries, ordered: false, writeConcern };
+    const { errors } = readWriteReply(await command(this.#database, insert, signal));
+    const updates = errors.flatMap(({ index, code, message }) => {
+      if (code !== DUPLICATE_KEY) throw new Error(`MongoDB refused an entry of the listing: ${message}`);
+      const entry = entries[index];
+      if (entry?.t === undefined) return [];
+      return [{ q: { _id: entry._id }, u: { $addToSet: { t: { $each: entry.t } } } }];
+    });
+    if (updates.length === 0) return;
+    const update = { update: this.#name, updates, ordered: false, writeConcern };
+    const [failure] = readWriteReply(await command(this.#database, update, signal)).errors;
+    if (failure !== undefined) throw new Error(`MongoDB refused labels of the listing: ${failure.message}`);
+  }
+
+  /** Takes note that a conversation has left the slot of an earlier head. */
+  outdate(before: Head, now: Head): void {
+    const slot = slotOf(before.updatedAt);
+    if (slot >= slotOf(now.updatedAt) || this.#outdated.length >= MAX_OUTDATED) return;
+    this.#outdated.push({ b: slot, c: now.id });
+  }
+
+  /** Removes entries of slots that conversations have left. Nothing is lost where that fails. */
+  async sweep(signal: AbortSignal): Promise<void> {
+    while (this.#outdated.length > 0) {
+      await this.#remove(this.#outdated.splice(0, CHUNK), signal);
+    }
+  }
+
+  async list({ limit, labels, after }: ListQuery, signal: AbortSignal): Promise<ListPage> {
+    const page: Head[] = [];
+    let last: ListingId | undefined;
+    let upTo: Filter<ListingEntry> =
+      after === undefined ? {} : { _id: { $lt: { b: slotOf(after.updatedAt) + 1, c: "" } } };
+    /** Entries of the slot that is being read: its order is known when all of it has been. */
+    let slot: ListingId[] = [];
+    for (;;) {
+      const chunk = await this.#chunk(upTo, labels, signal);
+      for (const entry of chunk) {
+        if (slot[0] !== undefined && slot[0].b !== entry.b) {
+          page.push(...(await this.#order(slot, labels, after, signal)));
+          slot = [];
+          if (page.length > limit) break;
+        }
+        slot.push(entry);
+      }
+      if (page.length > limit) break;
+      last = chunk.at(-1);
+      if (last === undefined || chunk.length < CHUNK) {
+        page.push(...(await this.#order(slot, labels, after, signal)));
+        break;
+      }
+      upTo = { _id: { $lt: last } };
+    }
+    const heads = page.slice(0, limit);
+    const end = heads.at(-1);
+    if (end === undefined || page.length <= limit) return { heads };
+    return { heads, next: { updatedAt: end.updatedAt, id: end.id } };
+  }
+
+  async #chunk(
+    upTo: Filter<ListingEntry>,
+    labels: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ListingId[]> {
+    const filter = labels.length === 0 ? upTo : { ...upTo, t: { $all: [...labels] } };
+    const entries = await this.#database.listing
+      .find(filter, {
+        ...reading(this.#database, signal),
+        projection: { _id: 1 },
+        sort: { _id: -1 },
+        limit: CHUNK,
+        batchSize: CHUNK + 1,
+      })
+      .toArray();
+    return entries.map(({ _id }) => _id);
+  }
+
+  /** The conversations that belong into a slot, in their order, behind the position. */
+  async #order(
+    slot: readonly ListingId[],
+    labels: readonly string[],
+    after: ListPosition | undefined,
+    signal: AbortSignal,
+  ): Promise<Head[]> {
+    const heads: Head[] = [];
+    const outdated: ListingId[] = [];
+    for (let start = 0; start < slot.length; start += CHUNK) {
+      const entries = slot.slice(start, start + CHUNK);
+      const found = await this.#heads.latest(
+        entries.map(({ c }) => c),
+        signal,
+      );
+      for (const [index, head] of found.entries()) {
+        const entry = entries[index];
+        if (head === undefined || entry === undefined) continue; // Its creation is on its way, or never came.
+        const actual = slotOf(head.updatedAt);
+        if (actual > entry.b) outdated.push(entry);
+        if (actual !== entry.b || head.purged) continue;
+        if (labels.every((label) => head.labels.includes(label))) heads.push(head);
+      }
+    }
+    if (outdated.length > 0) await this.#remove(outdated, signal);
+    return heads.filter((head) => after === undefined || byRecency(after, head) < 0).sort(byRecency);
+  }
+
+  /**
+   * Removes entries of slots that lie before the ones their conversations are in. That a commit still comes into such
+   * a slot is impossible: `updatedAt` never decreases.
+   */
+  async #remove(entries: readonly ListingId[], signal: AbortSignal): Promise<void> {
+    const deletes = [{ q: { _id: { $in: entries } }, limit: 0 }];
+    await command(this.#database, { delete: this.#name, deletes, writeConcern: { w: 1 } }, signal);
+  }
+
+  get #name(): string {
+    return this.#database.listing.collectionName;
+  }
+}
+
+/** Where the listing shows a head. */
+export function listedAs({ updatedAt, labels }: Head): Listed {
+  return { slot: slotOf(updatedAt), labels: labels.join("\n") };
+}
+
+/** Most recently changed first; of those that changed in the same millisecond, by id. */
+function byRecency(a: ListPosition, b: ListPosition): number {
+  return b.updatedAt - a.updatedAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}

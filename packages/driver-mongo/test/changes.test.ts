@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { committed, creation, databaseOf, describeWithMongo, opened } from "./fixture.js";
+
+await describeWithMongo("changes in MongoDB", (server) => {
+  test("another handle's commits are hinted at, until the watch is ended", async () => {
+    const { url } = await databaseOf(server);
+    const log: string[] = [];
+    const driver = await opened(url, { log: (text) => log.push(text) });
+    const other = await opened(url);
+    expect(log.join()).toMatch(/changes are told by (change streams|a capped collection)/u);
+    await committed(other, creation("before"));
+    const seen = new Set<string>();
+    const end = await driver.watch?.((ids) => ids.forEach((id) => seen.add(id)));
+    await committed(other, creation("a"));
+    await other.commit([creation("b"), creation("c")]);
+    await expect.poll(() => [...seen].filter((id) => id !== "before").toSorted()).toEqual(["a", "b", "c"]);
+    await end?.();
+    await end?.();
+    const second = new Set<string>();
+    await driver.watch?.((ids) => ids.forEach((id) => second.add(id)));
+    await committed(other, creation("d"));
+    await expect.poll(() => [...second]).toContain("d");
+    expect(seen.has("d")).toBe(false);
+  });
+
+  test("a handle that is closed ends its watches", async () => {
+    const { url } = await databaseOf(server);
+    const driver = await opened(url);
+    await driver.watch?.(() => undefined);
+    await driver.close();
+    await expect(driver.watch?.(() => undefined)).rejects.toThrow("closed");
+  });
+});

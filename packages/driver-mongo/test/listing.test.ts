@@ -1,0 +1,138 @@
+import type { Driver, Head } from "@fastpaca/core";
+import { expect, test } from "vitest";
+import {
+  append,
+  committed,
+  creation,
+  databaseOf,
+  describeWithMongo,
+  head,
+  looking,
+  opened,
+  purge,
+} from "./fixture.js";
+import { insertsInto, wireProxy, type Verdict } from "./wire-proxy.js";
+
+/** Ids in their order, page by page. */
+async function listed(driver: Driver, limit = 2, labels: readonly string[] = []): Promise<string[]> {
+  const heads: Head[] = [];
+  for (let after: Parameters<Driver["list"]>[0]["after"]; ;) {
+    const page = await driver.list({ limit, labels, after });
+    heads.push(...page.heads);
+    if (page.next === undefined) return heads.map(({ id }) => id);
+    after = page.next;
+  }
+}
+
+await describeWithMongo("listing in MongoDB", (server) => {
+  test("a crash before the first commit leaves nothing to be seen", async () => {
+    const { url, tcpUrl } = await databaseOf(server);
+    let verdict: Verdict = "pass";
+    const crashing = await opened(
+      await wireProxy(tcpUrl, (message) => (insertsInto(message, "commits") ? verdict : "pass")),
+    );
+    const driver = await opened(url);
+    await committed(driver, creation("b"));
+    verdict = "cut";
+    expect(await crashing.commit([creation("a")])).toEqual([{ status: "unknown" }]);
+    const entries = (await looking(url)).collection<{ _id: { c: string } }>("listing");
+    expect(await entries.distinct("_id.c")).toEqual(["a", "b"]);
+    expect(await listed(driver)).toEqual(["b"]);
+    // Whoever creates it after all finds nothing in the way.
+    await committed(driver, creation("a", { updatedAt: 10 }));
+    expect(await listed(driver)).toEqual(["a", "b"]);
+  });
+
+  test("a crash between the entry and a later commit moves nothing", async () => {
+    const { url, tcpUrl } = await databaseOf(server);
+    let verdict: Verdict = "pass";
+    const crashing = await opened(
+      await wireProxy(tcpUrl, (message) => (insertsInto(message, "commits") ? verdict : "pass")),
+    );
+    await committed(crashing, creation("old", { updatedAt: 1_000 }), creation("new", { updatedAt: 2_000 }));
+    verdict = "cut";
+    const lost = append("old", 1, [1], { head: { updatedAt: 9_000, labels: ["a=1"] } });
+    expect(await crashing.commit([lost])).toEqual([{ status: "unknown" }]);
+    const driver = await opened(url);
+    expect(await listed(driver)).toEqual(["new", "old"]);
+    expect(await listed(driver, 1)).toEqual(["new", "old"]);
+    expect(await listed(driver, 1, ["a=1"])).toEqual([]);
+  });
+
+  test("a crash behind the commit, before anybody heard of it, loses nothing", async () => {
+    const { url, tcpUrl } = await databaseOf(server);
+    let verdict: Verdict = "pass";
+    const crashing = await opened(
+      await wireProxy(tcpUrl, (message) => (insertsInto(message, "commits") ? verdict : "pass")),
+    );
+    await committed(crashing, creation("old", { updatedAt: 1_000 }), creation("new", { updatedAt: 2_000 }));
+    verdict = "cut behind";
+    const landed = append("old", 1, [1], { head: { updatedAt: 9_000, labels: ["a=1"] } });
+    expect(await crashing.commit([landed])).toEqual([{ status: "unknown" }]);
+    const driver = await opened(url);
+    expect(await listed(driver, 1)).toEqual(["old", "new"]);
+    expect(await listed(driver, 1, ["a=1"])).toEqual(["old"]);
+  });
+
+  test("entries that a conversation has left are removed, by whoever left and by whoever lists", async () => {
+    const { url } = await databaseOf(server);
+    const [driver, other] = await Promise.all([opened(url), opened(url)]);
+    const entries = (await looking(url)).collection("listing");
+    await committed(
+      driver,
+      creation("a", { updatedAt: 0 }),
+      append("a", 1, [1], { head: { updatedAt: 1_000 } }),
+    );
+    await expect.poll(() => entries.countDocuments()).toBe(1);
+    // This one does not know the conversation, and so not what it leaves behind.
+    await committed(other, append("a", 2, [2], { head: { updatedAt: 2_000 } }));
+    expect(await entries.countDocuments()).toBe(2);
+    expect(await listed(driver)).toEqual(["a"]);
+    expect(await entries.countDocuments()).toBe(1);
+    expect(await listed(driver)).toEqual(["a"]);
+  });
+
+  test("labels that change within one moment are found by the new ones only", async () => {
+    const driver = await opened((await databaseOf(server)).url);
+    await committed(driver, creation("a", { labels: ["a=1", "b=1"] }), creation("b", { labels: ["a=1"] }));
+    await committed(driver, append("a", 1, [1], { head: { updatedAt: 1, labels: ["a=2", "b=1"] } }));
+    expect(await listed(driver, 2, ["a=1"])).toEqual(["b"]);
+    expect(await listed(driver, 2, ["b=1", "a=2"])).toEqual(["a"]);
+  });
+
+  test("pages of any size show each conversation once, many in a moment and many moments", async () => {
+    const driver = await opened((await databaseOf(server)).url);
+    const ids = Array.from({ length: 60 }, (_, index) => `c${index}`);
+    await driver.commit(ids.map((id, index) => creation(id, { updatedAt: Math.floor(index / 7) * 100 })));
+    await driver.commit(
+      ids.slice(0, 20).map((id, index) => append(id, 1, [1], { head: { updatedAt: 1_000 + index * 20 } })),
+    );
+    const all = await listed(driver, 1000);
+    expect(all.toSorted()).toEqual(ids.toSorted());
+    for (const limit of [1, 7, 59, 60]) expect(await listed(driver, limit)).toEqual(all);
+    const heads = (await driver.heads(all)).map((found) => found?.updatedAt ?? 0);
+    expect(heads).toEqual(heads.toSorted((a, b) => b - a));
+  });
+
+  test("more conversations than are read at a time, all in one moment", async () => {
+    const driver = await opened((await databaseOf(server)).url);
+    const ids = Array.from({ length: 2_300 }, (_, index) => `c${index}`);
+    for (let start = 0; start < ids.length; start += 1000) {
+      await driver.commit(ids.slice(start, start + 1000).map((id) => creation(id)));
+    }
+    const all = await listed(driver, 1000);
+    expect(all.toSorted()).toEqual(ids.toSorted());
+  });
+
+  test("a purged conversation is not listed, its next life is", async () => {
+    const { url } = await databaseOf(server);
+    const [driver, other] = await Promise.all([opened(url), opened(url)]);
+    await committed(driver, creation("a"), purge("a", 1));
+    expect(await listed(other)).toEqual([]);
+    await committed(other, append("a", 2, [1], { head: { life: 2, updatedAt: 2 } }));
+    expect(await listed(driver)).toEqual(["a"]);
+    expect(await driver.heads(["a"])).toEqual([
+      head("a", 3, { life: 2, updatedAt: 2, lastSeq: 1, version: 1 }),
+    ]);
+  });
+});

@@ -1,0 +1,208 @@
+import { randomBytes } from "node:crypto";
+import {
+  DriverUnavailableError,
+  type Commit,
+  type CommitOutcome,
+  type Driver,
+  type Head,
+  type KeyRecord,
+  type ListPage,
+  type ListQuery,
+  type Mark,
+  type StoredMessage,
+} from "@fastpaca/core";
+import { Audience } from "./audience.js";
+import { textArray } from "./binary-array.js";
+import { batchOf, outcomesOf } from "./batch.js";
+import { commitStatement, type CommitParts } from "./commit-statement.js";
+import { statement, type Connections, type Statement } from "./connections.js";
+import { Eraser } from "./eraser.js";
+import { mayBeRepeated, UnansweredError } from "./errors.js";
+import { HintOutbox } from "./hints.js";
+import { Listener } from "./listener.js";
+import type { PostgresClient } from "./pool.js";
+import { pruner, type Prune } from "./prune.js";
+import { listStatement, readStatements, type ReadStatements } from "./read-statements.js";
+import { headOfText, keyOf, markOf, messageOf, type TextRow } from "./rows.js";
+import type { Tables } from "./tables.js";
+
+/** For this many milliseconds a batch that came in another one's way is sent again. */
+const REPEAT_FOR = 4_000;
+
+export interface PostgresDriverParts {
+  readonly connections: Connections;
+  readonly tables: Tables;
+  /** Opens a connection for nothing but listening. */
+  readonly connectListener: () => Promise<PostgresClient>;
+  /** Ends what the driver opened. */
+  readonly release: () => Promise<void>;
+  readonly log: (level: "info" | "warn" | "error", message: string) => void;
+}
+
+/** Conversations in the tables of one place of a Postgres database. */
+export class PostgresDriver implements Driver {
+  readonly name = "postgres";
+  readonly traits = { durable: true, shared: true };
+  readonly limits = { maxCommitBytes: 64 * 1024 * 1024, maxBatch: 500 };
+  readonly #parts: PostgresDriverParts;
+  readonly #connections: Connections;
+  readonly #tables: Tables;
+  readonly #reads: ReadStatements;
+  readonly #prune: Prune;
+  readonly #commits = new Map<number, Statement>();
+  readonly #self = randomBytes(6).toString("hex");
+  readonly #hints: HintOutbox;
+  readonly #eraser: Eraser;
+  readonly #listeners = new Set<Listener>();
+  readonly #running = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: PostgresDriverParts) {
+    this.#parts = parts;
+    this.#connections = parts.connections;
+    this.#tables = parts.tables;
+    this.#reads = readStatements(parts.tables);
+    this.#prune = pruner(parts.connections, parts.tables);
+    const { channel } = parts.tables;
+    const audience = new Audience(parts.connections, channel, this.#self);
+    this.#hints = new HintOutbox(parts.connections, channel, this.#self, audience);
+    this.#eraser = new Eraser(parts.connections, parts.tables, parts.log);
+    this.#eraser.wake();
+  }
+
+  heads(ids: readonly string[]): Promise<(Head | undefined)[]> {
+    return this.#call(async () => {
+      if (ids.length === 0) return [];
+      const rows = await this.#connections.run(this.#reads.heads, [textArray(ids)]);
+      const heads: (Head | undefined)[] = ids.map(() => undefined);
+      for (const [place, ...columns] of rows) heads[Number(place) - 1] = headOfText(columns);
+      return heads;
+    });
+  }
+
+  commit(commits: readonly Commit[]): Promise<CommitOutcome[]> {
+    return this.#call(async () => {
+      if (commits.length === 0) return [];
+      const batch = batchOf(commits);
+      let rows: TextRow[];
+      try {
+        rows = await this.#repeat(this.#commitStatement(batch.parts), batch.values);
+      } catch (error) {
+        if (!(error instanceof UnansweredError)) throw error;
+        this.#parts.log("warn", `the outcome of ${commits.length} commits is unknown: ${error.message}`);
+        return commits.map(() => ({ status: "unknown" }));
+      }
+      const outcomes = outcomesOf(batch, rows);
+      const landed = commits.filter((_, index) => outcomes[index]?.status === "committed");
+      this.#hints.add(landed.map(({ id }) => id));
+      if (batch.parts.purges) this.#eraser.wake();
+      return outcomes;
+    });
+  }
+
+  messages(id: string, from: number, to: number): Promise<StoredMessage[]> {
+    return this.#call(async () => {
+      const last = Math.min(to, Number.MAX_SAFE_INTEGER);
+      const rows = await this.#connections.run(this.#reads.messages, [id, String(from), String(last)]);
+      return rows.map(messageOf);
+    });
+  }
+
+  marks(id: string, after: number, limit: number): Promise<Mark[]> {
+    return this.#call(async () => {
+      const rows = await this.#connections.run(this.#reads.marks, [id, String(after), String(limit)]);
+      return rows.map(markOf);
+    });
+  }
+
+  keys(id: string, keys: readonly string[]): Promise<KeyRecord[]> {
+    return this.#call(async () => {
+      const rows = await this.#connections.run(this.#reads.keys, [id, textArray(keys)]);
+      return rows.map(keyOf);
+    });
+  }
+
+  list({ limit, labels, after }: ListQuery): Promise<ListPage> {
+    return this.#call(async () => {
+      const values: (Buffer | string)[] = [String(limit + 1)];
+      if (after !== undefined) values.push(String(after.updatedAt), after.id);
+      if (labels.length > 0) values.push(textArray(labels));
+      const text = listStatement(this.#tables, after !== undefined, labels.length > 0);
+      const rows = await this.#connections.runOnce(text, values);
+      const heads = rows.slice(0, limit).map(headOfText);
+      const last = heads.at(-1);
+      if (last === undefined || rows.length <= limit) return { heads };
+      return { heads, next: { updatedAt: last.updatedAt, id: last.id } };
+    });
+  }
+
+  prune(id: string, below: number): Promise<void> {
+    return this.#call(() => this.#prune(id, below));
+  }
+
+  watch(onChange: (ids: readonly string[]) => void): Promise<() => Promise<void>> {
+    return this.#call(async () => {
+      const { connectListener: connect, log } = this.#parts;
+      const listener = new Listener({
+        connect,
+        channel: this.#tables.channel,
+        self: this.#self,
+        onChange,
+        log,
+      });
+      this.#listeners.add(listener);
+      await listener.start();
+      return async () => {
+        this.#listeners.delete(listener);
+        await listener.stop();
+      };
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    await Promise.all([...this.#listeners].map((listener) => listener.stop()));
+    await Promise.all([this.#hints.close(), this.#eraser.close()]);
+    await this.#parts.release();
+  }
+
+  async #call<T>(body: () => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) throw new DriverUnavailableError("the driver is closed");
+    const running = body();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async #repeat(statement: Statement, values: readonly Buffer[]): Promise<TextRow[]> {
+    const started = performance.now();
+    for (;;) {
+      try {
+        return await this.#connections.run(statement, values);
+      } catch (error) {
+        if (!mayBeRepeated(error) || performance.now() - started > REPEAT_FOR) throw error;
+      }
+    }
+  }
+
+  #commitStatement(parts: CommitParts): Statement {
+    const kind = Number(parts.keys) + 2 * Number(parts.marks) + 4 * Number(parts.purges);
+    const known = this.#commits.get(kind);
+    if (known !== undefined) return known;
+    const made = statement(commitStatement(this.#tables, parts));
+    this.#commits.set(kind, made);
+    return made;
+  }
+}

@@ -1,0 +1,26 @@
+/** A statement in the form that `pg` takes. */
+export interface PostgresQuery {
+  readonly text: string;
+  readonly values?: (Buffer | string)[];
+  readonly name?: string;
+  readonly rowMode?: "array";
+  readonly types?: { getTypeParser(oid: number, format?: string): (value: string) => unknown };
+}
+
+/** What the driver needs of a connection; `pg.PoolClient` has it. */
+export interface PostgresClient {
+  query(query: PostgresQuery): Promise<{ readonly rows: unknown[] }>;
+  /** @param destroy ends the connection instead of giving it back */
+  release(destroy?: boolean): void;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "end", listener: () => void): unknown;
+  on(
+    event: "notification",
+    listener: (message: { channel: string; payload?: string | undefined }) => void,
+  ): unknown;
+}
+
+/** What the driver needs of a pool; `pg.Pool` has it. */
+export interface PostgresPool {
+  connect(): Promise<PostgresClient>;
+}

@@ -1,0 +1,206 @@
+import type { Commit } from "@fastpaca/core";
+import { migratePostgres } from "@fastpaca/driver-postgres";
+import pg from "pg";
+import { expect, test, vi } from "vitest";
+import { hammer } from "./hammer/verify.ts";
+import { append, creation, describeWithPostgres, eventually, head } from "./support/using.ts";
+
+await describeWithPostgres("commits", ({ database, open, connect, later }) => {
+  test("a batch of any size is one statement", async () => {
+    const { url } = await database();
+    const driver = await open({ url });
+    await driver.commit([creation("a", { labels: ["x=1"] })]);
+    const queries = vi.spyOn(pg.Client.prototype, "query");
+    later(() => queries.mockRestore());
+    const ids = Array.from({ length: 300 }, (_, index) => `c${index}`);
+    await driver.commit([append("a", 1, 1, 5, ["k"]), ...ids.map((id) => creation(id))]);
+    expect(queries.mock.calls.filter(([query]) => textOf(query).includes("INSERT"))).toHaveLength(1);
+  });
+
+  test("nothing depends on the session, so that a pooler may change connections in between", async () => {
+    const { url } = await database();
+    await migratePostgres({ url });
+    const queries = vi.spyOn(pg.Client.prototype, "query");
+    later(() => queries.mockRestore());
+    const driver = await open({ url, prepare: false });
+    await driver.commit([creation("a")]);
+    await driver.commit([append("a", 1, 1, 2, ["k"])]);
+    await driver.commit([purge("a", 2)]);
+    await driver.heads(["a"]);
+    await driver.messages("a", 1, 9);
+    await driver.marks("a", 0, 9);
+    await driver.keys("a", ["k"]);
+    await driver.list({ limit: 1, labels: ["a=1"] });
+    await driver.prune("a", 2);
+    await driver.close();
+    const sent = queries.mock.calls.map(([query]) => query as unknown);
+    expect(sent.length).toBeGreaterThan(10);
+    for (const query of sent) {
+      expect(query).not.toHaveProperty("name");
+      expect(textOf(query)).not.toMatch(
+        /^\s*(SET|LISTEN|PREPARE|DECLARE|BEGIN)\b|\bTEMP\b|pg_advisory_lock|set_config/i,
+      );
+    }
+  });
+
+  test("batches of the same conversations in opposite orders wait for each other in one order", async () => {
+    const { url } = await database();
+    const [one, two] = [await open({ url }), await open({ url })];
+    const ids = Array.from({ length: 9 }, (_, index) => `c${index}`);
+    await one.commit(ids.map((id) => creation(id)));
+    // Each batch gets as far as the one in the middle, from whichever side it comes.
+    const other = await connect(url);
+    await other.query("BEGIN");
+    await other.query("SELECT FROM fastpaca_heads WHERE id = 'c4' FOR UPDATE");
+    const commits = ids.map((id) => append(id, 1, 1));
+    const outcomes = Promise.all([one.commit(commits), two.commit(commits.toReversed())]);
+    const witness = await connect(url);
+    await eventually(async () => {
+      const { rowCount } = await witness.query(
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+      );
+      return rowCount === 2;
+    });
+    await other.query("COMMIT");
+    const statuses = (await outcomes).map((batch) => new Set(batch.map(({ status }) => status)));
+    expect(statuses).toContainEqual(new Set(["committed"]));
+    expect(statuses).toContainEqual(new Set(["conflict"]));
+    const { rows } = await witness.query(
+      "SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()",
+    );
+    expect(rows).toEqual([{ deadlocks: 0 }]);
+  });
+
+  test("what several processes are told is what is stored", { timeout: 120_000 }, async () => {
+    const { url } = await database();
+    const { anomalies, commits, refused, duplicates, purges } = await hammer(url, 3, 4);
+    expect(anomalies).toEqual([]);
+    // It did hammer.
+    expect(Math.min(commits, refused, duplicates, purges)).toBeGreaterThan(0);
+  });
+
+  test("a commit that was overtaken while it waited changes nothing, and holds nothing up", async () => {
+    const { url } = await database();
+    const driver = await open({ url });
+    await driver.commit([creation("a"), creation("b")]);
+    const other = await connect(url);
+    await other.query("BEGIN");
+    await other.query("UPDATE fastpaca_heads SET revision = 2 WHERE id = 'a'");
+    const outcomes = driver.commit([append("a", 1, 1, 2, ["k"]), append("b", 1, 1)]);
+    const witness = await connect(url);
+    await eventually(async () => {
+      const { rowCount } = await witness.query(
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+      );
+      return rowCount === 1;
+    });
+    await other.query("COMMIT");
+    expect(await outcomes).toEqual([{ status: "conflict", head: undefined }, { status: "committed" }]);
+    expect([await driver.messages("a", 1, 9), await driver.keys("a", ["k"])]).toEqual([[], []]);
+    expect(await driver.messages("b", 1, 9)).toHaveLength(1);
+  });
+
+  test("text of any kind and size can be stored and read by SQL users", async () => {
+    const { url } = await database();
+    const driver = await open({ url });
+    await driver.commit([creation("a")]);
+    const deep = "[".repeat(20_000) + "]".repeat(20_000);
+    const commit = append("a", 1, 1, 3);
+    const bodies = ['{"\\u0000":"\\ud800"}', deep, JSON.stringify({ text: "ü".repeat(1_000_000) })];
+    const messages = commit.messages.map((message, index) => ({ ...message, body: bodies[index] ?? "" }));
+    expect(await driver.commit([{ ...commit, messages }])).toEqual([{ status: "committed" }]);
+    expect((await driver.messages("a", 1, 3)).map(({ body }) => body)).toEqual(bodies);
+    const admin = await connect(url);
+    const { rows } = await admin.query(
+      `SELECT m.body::jsonb->>'text' = repeat('ü', 1000000) AS same
+       FROM fastpaca_messages m JOIN fastpaca_heads h USING (log) WHERE h.id = 'a' AND m.seq = 3`,
+    );
+    expect(rows).toEqual([{ same: true }]);
+  });
+
+  test("numbers beyond 32 bits come back as they were", async () => {
+    const { url } = await database();
+    const driver = await open({ url });
+    await driver.commit([creation("a")]);
+    const { messages, ...commit } = append("a", 1, 1);
+    const big = messages.map((message) => ({ ...message, tokens: 2 ** 40 + 5, insertedAt: 2 ** 53 - 1 }));
+    await driver.commit([{ ...commit, messages: big, head: { ...commit.head, updatedAt: 2 ** 45 + 1 } }]);
+    expect(await driver.messages("a", 1, 1)).toEqual(big);
+    expect((await driver.heads(["a"]))[0]?.updatedAt).toBe(2 ** 45 + 1);
+  });
+
+  test("a purge hides everything at once and deletes it in slices, also what a crash left", async () => {
+    const { url } = await database();
+    const driver = await open({ url });
+    await driver.commit([creation("a")]);
+    await driver.commit([append("a", 1, 1, 1200, ["k"])]);
+    const admin = await connect(url);
+    const slices = vi.spyOn(pg.Client.prototype, "query");
+    later(() => slices.mockRestore());
+    // As long as somebody holds on to the rows, they cannot be deleted: the purge does not wait for that.
+    await admin.query("BEGIN");
+    await admin.query("SELECT FROM fastpaca_messages FOR UPDATE");
+    expect(await driver.commit([purge("a", 2)])).toEqual([{ status: "committed" }]);
+    expect(await driver.messages("a", 1, 2000)).toEqual([]);
+    expect(await driver.keys("a", ["k"])).toEqual([]);
+    expect((await driver.list({ limit: 1, labels: [] })).heads).toEqual([]);
+    await admin.query("ROLLBACK");
+    await eventually(async () => (await left(admin)) === 0);
+    expect(slices.mock.calls.filter(([query]) => /DELETE FROM .*messages/.test(textOf(query)))).toHaveLength(
+      3,
+    );
+
+    await driver.commit([
+      { ...append("a", 3, 1, 3), head: head("a", 4, { life: 2, lastSeq: 3, version: 3 }) },
+    ]);
+    await admin.query("INSERT INTO fastpaca_messages VALUES (1000, 1, 1, 1, 1, '{}')");
+    await admin.query("INSERT INTO fastpaca_erased VALUES (1000)");
+    await open({ url });
+    await eventually(async () => (await left(admin)) === 3);
+    expect(await driver.messages("a", 1, 9)).toHaveLength(3);
+  });
+
+  test("pruning goes in slices, keeps keys and the newest summary, and leaves others alone", async () => {
+    const { url } = await database();
+    const driver = await open({ url });
+    await driver.commit([creation("a"), creation("b")]);
+    const commit = append("a", 1, 1, 1300, ["k"]);
+    const marks = [2001, 2002, 2003].map((version) => ({
+      version,
+      kind: version < 2003 ? ("compaction" as const) : ("reset" as const),
+      at: 1,
+      body: "{}",
+    }));
+    await driver.commit([
+      { ...commit, marks, head: { ...commit.head, version: 2003 } },
+      append("b", 1, 1, 5),
+    ]);
+    const slices = vi.spyOn(pg.Client.prototype, "query");
+    later(() => slices.mockRestore());
+    await driver.prune("a", 1251);
+    expect(slices.mock.calls.filter(([query]) => /DELETE FROM .*messages/.test(textOf(query)))).toHaveLength(
+      3,
+    );
+    expect((await driver.messages("a", 1, 2000)).map(({ seq }) => seq)[0]).toBe(1251);
+    expect(await driver.marks("a", 0, 9)).toEqual(marks);
+    await driver.prune("a", 1301);
+    expect(await driver.messages("a", 1, 2000)).toEqual([]);
+    expect((await driver.marks("a", 0, 9)).map(({ version }) => version)).toEqual([2002]);
+    expect(await driver.keys("a", ["k"])).toHaveLength(1);
+    expect(await driver.messages("b", 1, 9)).toHaveLength(5);
+    await driver.prune("nobody", 5);
+  });
+});
+
+function textOf(query: unknown): string {
+  return typeof query === "object" && query !== null && "text" in query ? String(query.text) : String(query);
+}
+
+function purge(id: string, base: number): Commit {
+  return { ...creation(id), base, head: head(id, base + 1, { purged: true }) };
+}
+
+async function left(admin: pg.Client): Promise<number> {
+  const { rows } = await admin.query<{ n: number }>("SELECT count(*)::int AS n FROM fastpaca_messages");
+  return rows[0]?.n ?? -1;
+}

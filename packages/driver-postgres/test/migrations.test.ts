@@ -1,0 +1,79 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { migratePostgres, migrations, migrationSql, openPostgres } from "@fastpaca/driver-postgres";
+import { expect, test } from "vitest";
+import { creation, describeWithPostgres } from "./support/using.ts";
+
+const place = { schema: "public", prefix: "fastpaca_" };
+const newest = migrations(place).length;
+
+await describeWithPostgres("migrations", ({ database, open, connect, later }) => {
+  test("many handles and processes may open an empty database at once", async () => {
+    const { url } = await database();
+    const opener = fileURLToPath(new URL("support/opener.ts", import.meta.url));
+    const processes = Array.from({ length: 3 }, () => fork(opener, [url, "race"], { execArgv: [] }));
+    later(() => processes.forEach((child) => child.kill("SIGKILL")));
+    await Promise.all(processes.map((child) => once(child, "message")));
+    for (const child of processes) child.send("go");
+    const handles = Promise.all(Array.from({ length: 5 }, () => open({ url, schema: "race" })));
+    const codes = await Promise.all(processes.map((child) => once(child, "exit")));
+    expect(codes.map(([code]) => code as unknown)).toEqual([0, 0, 0]);
+    const [driver] = await handles;
+    expect(await driver?.commit([creation("a")])).toEqual([{ status: "committed" }]);
+    const admin = await connect(url);
+    const { rows } = await admin.query("SELECT version FROM race.fastpaca_migrations");
+    expect(rows).toEqual([{ version: newest }]);
+  });
+
+  test("a database of a newer driver is refused", async () => {
+    const { url } = await database();
+    await migratePostgres({ url });
+    const admin = await connect(url);
+    await admin.query("INSERT INTO fastpaca_migrations (version) VALUES (1000)");
+    await expect(openPostgres({ url })).rejects.toThrow("have version 1000, newer than this driver");
+    await expect(openPostgres({ url, migrate: false })).rejects.toThrow("have version 1000, newer");
+  });
+
+  test("without migrating, missing tables are told and existing ones are used", async () => {
+    const { url } = await database();
+    await expect(openPostgres({ url, migrate: false })).rejects.toThrow("do not exist");
+    const admin = await connect(url);
+    const { rows } = await admin.query("SELECT FROM pg_class WHERE relname LIKE 'fastpaca%'");
+    expect(rows).toEqual([]);
+    await admin.query(migrationSql(place));
+    const driver = await open({ url, migrate: false });
+    expect(await driver.commit([creation("a")])).toEqual([{ status: "committed" }]);
+  });
+
+  test("two prefixes in one schema share nothing", async () => {
+    const { url } = await database();
+    const [a, b] = [await open({ url, tablePrefix: "a_" }), await open({ url, tablePrefix: "b_" })];
+    await a.commit([creation("x")]);
+    expect(await b.heads(["x"])).toEqual([undefined]);
+  });
+
+  test("a migration that fails changes nothing, and can be tried again", async () => {
+    const { url } = await database();
+    const admin = await connect(url);
+    await admin.query("CREATE TABLE fastpaca_erased ()");
+    await expect(openPostgres({ url })).rejects.toThrow('"fastpaca_erased" already exists');
+    const { rows } = await admin.query("SELECT relname FROM pg_class WHERE relname LIKE 'fastpaca%'");
+    expect(rows).toEqual([{ relname: "fastpaca_erased" }]);
+    await admin.query("DROP TABLE fastpaca_erased");
+    const driver = await open({ url });
+    expect(await driver.heads(["a"])).toEqual([undefined]);
+  });
+
+  test("a server that would lose commits, or takes none, is told at once", async () => {
+    const { url } = await database();
+    const admin = await connect(url);
+    const name = new URL(url).pathname.slice(1);
+    await admin.query(`ALTER DATABASE ${name} SET synchronous_commit = off`);
+    const said: string[] = [];
+    await open({ url, log: (level, message) => said.push(`${level}: ${message}`) });
+    expect(said.join("\n")).toContain("warn: Postgres is set to lose acknowledged commits");
+    await admin.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
+    await expect(openPostgres({ url })).rejects.toThrow("read-only");
+  });
+});
