@@ -1,5 +1,5 @@
 /** Drivers over another driver that make it slower, less certain or shared. */
-import type { Commit, CommitOutcome, Driver, DriverTraits } from "@fastpaca/core";
+import type { Commit, CommitOutcome, Driver, DriverTraits, Head } from "@fastpaca/core";
 
 export type DriverOverrides = Partial<
   Pick<Driver, "traits" | "limits" | "heads" | "commit" | "messages" | "keys" | "close">
@@ -27,6 +27,50 @@ export function overriding(driver: Driver, overrides: DriverOverrides): Driver {
 export function shared(driver: Driver): Driver {
   const traits: DriverTraits = { ...driver.traits, shared: true };
   return overriding(driver, { traits, close: () => Promise.resolve() });
+}
+
+/**
+ * A part of a database that holds only ids with this prefix, which nobody sees: empty where nobody else uses the prefix.
+ * It has no list, which would show everything. Closing it leaves the database open.
+ */
+export function within(driver: Driver, prefix: string): Driver {
+  const inner = (id: string): string => prefix + id;
+  const outer = (id: string): string => id.slice(prefix.length);
+  const shown = (head: Head | undefined): Head | undefined => head && { ...head, id: outer(head.id) };
+  const own: Driver = {
+    name: driver.name,
+    traits: driver.traits,
+    limits: driver.limits,
+    heads: async (ids) => (await driver.heads(ids.map(inner))).map(shown),
+    commit: async (commits) => {
+      const outcomes = await driver.commit(
+        commits.map((commit) => ({
+          ...commit,
+          id: inner(commit.id),
+          head: { ...commit.head, id: inner(commit.id) },
+        })),
+      );
+      return outcomes.map((outcome) =>
+        outcome.status === "conflict" ? { ...outcome, head: shown(outcome.head) } : outcome,
+      );
+    },
+    messages: (id, from, to) => driver.messages(inner(id), from, to),
+    marks: (id, after, limit) => driver.marks(inner(id), after, limit),
+    keys: (id, keys) => driver.keys(inner(id), keys),
+    list: () => Promise.reject(new Error("a part of a database has no list")),
+    prune: (id, below) => driver.prune(inner(id), below),
+    close: () => Promise.resolve(),
+  };
+  if (driver.watch === undefined) return own;
+  const watch = driver.watch.bind(driver);
+  return {
+    ...own,
+    watch: (onChange) =>
+      watch((ids) => {
+        const mine = ids.filter((id) => id.startsWith(prefix));
+        if (mine.length > 0) onChange(mine.map(outer));
+      }),
+  };
 }
 
 /** Answers each call as many turns of the event loop late as the next of `turns` says, over and over. */

@@ -1,17 +1,19 @@
 /** What the tests of single promises share: a store that ends with its test, a few messages, the fate of a call. */
 import { createStore, FastpacaError, type Driver, type Store, type StoreOptions } from "@fastpaca/core";
-import { openMemory } from "@fastpaca/driver-memory";
 import { onTestFinished } from "vitest";
 
 export const ID = "c";
 export const hello = { role: "user", parts: [{ type: "text", text: "hello" }], token_count: 1 };
 export const summary = [{ role: "system", parts: [{ type: "text", text: "summary" }], token_count: 1 }];
 
-export function open(options: Partial<StoreOptions> = {}): { store: Store; driver: Driver } {
-  const driver = options.driver ?? openMemory();
+/** What a test over a database may take, in milliseconds, on a busy machine. */
+export const TIMEOUT = 60_000;
+
+/** A store that is closed when the test is over. */
+export function storeOver(driver: Driver, options: Omit<StoreOptions, "driver"> = {}): Store {
   const store = createStore({ estimator: () => 1, ...options, driver });
   onTestFinished(() => store.close());
-  return { store, driver };
+  return store;
 }
 
 /** A message that says which of many it is. */

@@ -3,6 +3,7 @@ import { createStore, type Driver, type Estimator, type Mark, type Store } from 
 import type { Parameters } from "fast-check";
 import { expect } from "vitest";
 import { askModel, askStore, isRead, type Call, type Outcome } from "./calls.js";
+import { FULL_PACE, type Pace } from "./http/backends.js";
 import { idOf, Resolver, type Intent } from "./intents.js";
 import { Model, type Surface } from "./model.js";
 
@@ -179,22 +180,24 @@ function rangeOf({ version, body }: Mark): { version: number; range: unknown } {
   return { version, range };
 }
 
-/** Longest that one history may take, in milliseconds: a call that nobody answers fails it, and the failure can be shrunk. */
-const HISTORY_TIMEOUT = 2000;
 /** Longest that one property may take, in milliseconds, shrinking included; what is found until then is reported. */
-const PROPERTY_TIMEOUT = 60_000;
+const PROPERTY_TIMEOUT = 90_000;
 
-/** How a property is run: a seed and a path that were printed by a failure are taken from the environment. */
+/**
+ * How a property is run: a seed and a path that were printed by a failure are taken from the environment.
+ * @param numRuns at full pace
+ */
 export function parameters(
   numRuns: number,
+  { histories, patience }: Pace = FULL_PACE,
 ): Pick<
   Parameters,
   "numRuns" | "timeout" | "interruptAfterTimeLimit" | "markInterruptAsFailure" | "seed" | "path"
 > {
   const { FASTPACA_SEED: seed, FASTPACA_PATH: path, FASTPACA_RUNS: factor } = process.env;
   return {
-    numRuns: Math.ceil(numRuns * Number(factor ?? 1)),
-    timeout: HISTORY_TIMEOUT,
+    numRuns: Math.ceil(numRuns * histories * Number(factor ?? 1)),
+    timeout: patience,
     interruptAfterTimeLimit: PROPERTY_TIMEOUT,
     markInterruptAsFailure: true,
     ...(seed === undefined ? {} : { seed: Number(seed) }),

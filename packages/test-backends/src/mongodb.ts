@@ -49,8 +49,26 @@ export async function startMongo(): Promise<MongoServer> {
   if (given !== undefined && given !== "") {
     return serve({ kind: "given", url: given, tcpUrl: given, stop: () => Promise.resolve() });
   }
+  return firstOf([startMongoContainer, startMongod, startEngine]);
+}
+
+/** A server whose process belongs to the test, so that it can fail on purpose. */
+export type OwnMongoServer = MongoServer & Required<Pick<MongoServer, "kill" | "restart">>;
+
+/**
+ * Starts a server that can be killed: the `mongod` on the PATH, or the engine from npm.
+ * @throws where none is to be had
+ */
+export async function startOwnMongo(): Promise<OwnMongoServer> {
+  const server = await firstOf([startMongod, startEngine]);
+  const { kill, restart } = server;
+  if (kill === undefined || restart === undefined) throw new Error("this MongoDB cannot be killed");
+  return { ...server, kill, restart };
+}
+
+async function firstOf(starts: readonly (() => Promise<RunningMongo | undefined>)[]): Promise<MongoServer> {
   const failures: unknown[] = [];
-  for (const start of [startMongoContainer, startMongod, startEngine]) {
+  for (const start of starts) {
     try {
       const running = await start();
       if (running !== undefined) return serve(running);
@@ -70,9 +88,18 @@ export async function startMongo(): Promise<MongoServer> {
  * @returns `undefined` where the suite is to be skipped
  * @throws where `CI` is set: there a suite that does not run is a failure
  */
-export async function mongoOrSkip(): Promise<MongoServer | undefined> {
+export function mongoOrSkip(): Promise<MongoServer | undefined> {
+  return orSkip(startMongo);
+}
+
+/** As {@link mongoOrSkip}, for {@link startOwnMongo}. */
+export function ownMongoOrSkip(): Promise<OwnMongoServer | undefined> {
+  return orSkip(startOwnMongo);
+}
+
+async function orSkip<S>(start: () => Promise<S>): Promise<S | undefined> {
   try {
-    return await startMongo();
+    return await start();
   } catch (error) {
     if (process.env["CI"] !== undefined && process.env["CI"] !== "false") throw error;
     console.error("SKIPPED: tests against MongoDB do not run.", error);

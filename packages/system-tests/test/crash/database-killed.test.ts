@@ -1,6 +1,8 @@
 import { createStore, type DriverModule } from "@fastpaca/core";
 import { createServer } from "@fastpaca/core/server";
+import mongo from "@fastpaca/driver-mongo";
 import postgres from "@fastpaca/driver-postgres";
+import { ownMongoOrSkip } from "@fastpaca/test-backends/mongodb";
 import { ownPostgresOrSkip } from "@fastpaca/test-backends/postgres";
 import { describe, expect, inject, test } from "vitest";
 import { Client } from "../http/client.js";
@@ -25,9 +27,11 @@ interface Case {
   readonly start: () => Promise<Mortal | undefined>;
 }
 
-const CASES: readonly Case[] = [
-  { name: "postgres" as const, module: postgres, start: ownPostgresOrSkip },
-].filter(({ name }) => inject("backends").includes(name));
+const ALL: readonly Case[] = [
+  { name: "postgres", module: postgres, start: ownPostgresOrSkip },
+  { name: "mongo", module: mongo, start: ownMongoOrSkip },
+];
+const CASES = ALL.filter(({ name }) => inject("backends").includes(name));
 
 describe.each(CASES)(
   "$name killed under load",

@@ -15,11 +15,33 @@ export interface Backend {
   readonly name: BackendName;
   /** Whether it outlives the process that wrote it. */
   readonly durable: boolean;
+  readonly pace: Pace;
   /** An empty database; opened as often as a test likes. */
   createDatabase(): Promise<TestDatabase>;
   /** An empty database, opened once; closing removes it. */
   open(): Promise<{ readonly driver: Driver; close(): Promise<void> }>;
 }
+
+/** How much of what is generated runs over a database: all of it over the quickest, a part over the others. */
+export interface Pace {
+  /** Hostile requests in all. */
+  readonly requests: number;
+  /** Share of the generated histories, 0 to 1. */
+  readonly histories: number;
+  /** Longest that one of these histories may take, in milliseconds: a call that nobody answers fails it. */
+  readonly patience: number;
+}
+
+/** For what runs over the quickest database alone. */
+export const FULL_PACE: Pace = { requests: 20_000, histories: 1, patience: 2000 };
+
+/** The one place that says so. The whole suite is to take some minutes on two cores. */
+const PACES = {
+  memory: FULL_PACE,
+  sqlite: { requests: 3000, histories: 0.1, patience: 20_000 },
+  postgres: { requests: 3000, histories: 0.05, patience: 20_000 },
+  mongo: { requests: 3000, histories: 0.05, patience: 20_000 },
+} satisfies Record<BackendName, Pace>;
 
 export interface TestDatabase {
   readonly url: string;
@@ -73,6 +95,7 @@ function backend(
   return {
     name,
     durable,
+    pace: PACES[name],
     createDatabase,
     open: async () => {
       const database = await createDatabase();

@@ -49,7 +49,7 @@ describe.each(BACKENDS)("hostile requests over $name", { timeout: 300_000 }, (ba
           answer,
         );
       }),
-      fuzzParameters(0.07),
+      fuzzParameters(0.07, backend),
     );
     await expectWell(server.port);
   });
@@ -73,7 +73,7 @@ describe.each(BACKENDS)("hostile requests over $name", { timeout: 300_000 }, (ba
         const inRange = Number(limit) >= 1 && Number(limit) <= 1000;
         expect(reply.status).toBe(inRange ? 200 : 400);
       }),
-      fuzzParameters(0.1),
+      fuzzParameters(0.1, backend),
     );
     await expectWell(server.port);
   });
@@ -105,7 +105,7 @@ describe.each(BACKENDS)("hostile requests over $name", { timeout: 300_000 }, (ba
         } else if (reply.status === 400) expect(answer).toHaveProperty("field");
         else expect(query.replace(/[&=]/g, ""), "an empty query").toBe("");
       }),
-      fuzzParameters(0.05),
+      fuzzParameters(0.05, backend),
     );
     await expectWell(server.port);
   });
@@ -131,7 +131,7 @@ describe.each(BACKENDS)("hostile requests over $name", { timeout: 300_000 }, (ba
           expect(answer).toMatchObject({ error: "invalid_request", field: "body" });
         }
       }),
-      fuzzParameters(0.08),
+      fuzzParameters(0.08, backend),
     );
     await expectWell(server.port);
   });
@@ -148,7 +148,7 @@ describe.each(BACKENDS)("hostile requests over $name", { timeout: 300_000 }, (ba
           expectContract(reply, method);
         },
       ),
-      fuzzParameters(0.1),
+      fuzzParameters(0.1, backend),
     );
     await expectWell(server.port);
   });

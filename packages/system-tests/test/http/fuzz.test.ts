@@ -66,7 +66,7 @@ describe.each(BACKENDS)("hostile bodies over $name", { timeout: 300_000 }, (back
           if (reply.status < 300) await expectReadsBack(route, target, content, parseJson<Body>(reply.body));
         }
       }),
-      fuzzParameters(0.6),
+      fuzzParameters(0.6, backend),
     );
     await expectWell(server.port);
   });

@@ -130,7 +130,7 @@ describe.each(BACKENDS)("what is hardly HTTP, over $name,", { timeout: 300_000 }
           for (const reply of await talk(server.port, bytes)) expectContract(reply, "");
         },
       ),
-      fuzzParameters(0.05),
+      fuzzParameters(0.05, backend),
     );
     await expectWell(server.port);
   });

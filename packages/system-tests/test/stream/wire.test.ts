@@ -144,7 +144,7 @@ describe.each(CASES)("a stream by %s", { timeout: 120_000 }, (_name, backend, en
           await Promise.all([writing(), ...watching]);
         },
       ),
-      { ...parameters(25), timeout: 20_000 },
+      { ...parameters(25, backend.pace), timeout: 20_000 },
     );
   });
 
