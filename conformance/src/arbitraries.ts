@@ -178,7 +178,6 @@ export const LABELS: readonly string[] = [
   "a;b",
   "*",
   "__proto__=1",
-  "",
   "=",
   `${"l".repeat(254)}1`,
   `${"l".repeat(254)}2`,

@@ -1,7 +1,10 @@
 import { SERVER_INVARIANTS, type ServerInvariantId } from "./server/catalogue.js";
 
-/** What an invariant needs of the driver to be worth checking. `network`: the URL of its database names a host. */
-export type Trait = "durable" | "shared" | "watch" | "network";
+/**
+ * What an invariant needs to be worth checking. `network`: the URL of the driver's database names a host. `keys`: the
+ * server asks for an API key.
+ */
+export type Trait = "durable" | "shared" | "watch" | "network" | "keys";
 
 export interface Invariant {
   readonly id: string;
@@ -240,7 +243,7 @@ export const INVARIANTS = [
   // Hints.
   {
     id: "WCH-1",
-    says: "A watch hears of commits, through whichever handle they were made.",
+    says: "A watch hears of commits that were made through other handles.",
     rule: WATCH,
     trait: "watch",
   },
@@ -254,7 +257,7 @@ export const INVARIANTS = [
   // Errors and the end.
   { id: "ERR-1", says: "Every call is answered.", rule: COMMIT },
   { id: "ERR-2", says: "While nothing is wrong no call rejects and no outcome is unknown.", rule: COMMIT },
-  { id: "ERR-3", says: "A call that rejects has done nothing and will do nothing.", rule: COMMIT },
+  { id: "ERR-3", says: "A commit that rejects has done nothing and will do nothing.", rule: COMMIT, trait: "network" },
   {
     id: "ERR-4",
     says: "Closing twice is no different from closing once, and calls made afterwards reject.",

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import type { InvariantId, Trait } from "./catalogue.js";
+import { Violation } from "./violation.js";
 import type { World } from "./world.js";
 
 /**
@@ -37,6 +38,13 @@ export interface Check<W = World> extends Omit<CheckDefinition<unknown, W>, "arb
 /** Gives a run its world. */
 export type Play<W = World> = (run: (world: W) => Promise<void>) => Promise<void>;
 
+/**
+ * Milliseconds for looking for a smaller case that fails too. A call that hangs, a process that is killed take seconds
+ * each time, and a smaller one is a different race there.
+ */
+const SHRINKING_MS = 5000;
+const UNSHRUNK_MODES: ReadonlySet<Mode> = new Set(["crash", "fault", "start"]);
+
 export interface Effort {
   readonly seed: number;
   readonly runs: number;
@@ -67,12 +75,25 @@ export function check<T, W = World>(definition: CheckDefinition<T, W>): Check<W>
       // What a race makes of one case differs from time to time: the case that failed is tried again and again.
       const again = path !== undefined && !EXACT_MODES.has(definition.mode);
       const cases = again ? fc.constantFrom(...fc.sample(arbitrary, { seed, path, numRuns: 1 })) : arbitrary;
-      const property = fc.asyncProperty(cases, (value) => play((world) => run(world, value)));
+      let failedAt: number | undefined;
+      let hung = false;
+      const property = fc.asyncProperty(cases, async (value) => {
+        const late = failedAt !== undefined && performance.now() - failedAt > SHRINKING_MS;
+        if (hung || late) throw new fc.PreconditionFailure(true);
+        try {
+          await play((world) => run(world, value));
+        } catch (error) {
+          failedAt ??= performance.now();
+          hung ||= error instanceof Violation && error.invariant === "ERR-1";
+          throw error;
+        }
+      });
       const details = await fc.check(property, {
         seed,
         numRuns: runs,
         interruptAfterTimeLimit: deadline,
         markInterruptAsFailure: false,
+        endOnFailure: UNSHRUNK_MODES.has(definition.mode),
         ...(path !== undefined && !again && { path }),
       });
       const played = { runs: details.numRuns, interrupted: details.interrupted };

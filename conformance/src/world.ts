@@ -7,6 +7,9 @@ const LANES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /** Milliseconds for opening, closing and dropping. */
 const SETTLE_DEADLINE_MS = 30_000;
 
+/** Worlds so far. */
+let count = 0;
+
 /**
  * One database and what is done to it. A check's runs share it, because making one is slow on a real server: each run
  * has ids of its own ({@link World.id}), and one that fails takes the world with it.
@@ -17,6 +20,7 @@ export class World {
   readonly history = new History();
   readonly #kept: Handle[] = [];
   readonly #opened: Handle[] = [];
+  readonly #number = (count += 1);
   #run = 0;
   #lane = 0;
 
@@ -33,9 +37,9 @@ export class World {
     return this.database.url;
   }
 
-  /** Names nothing else in this database: every run of a check has a prefix of its own. */
+  /** Names nothing else, in this database or another one: every run of a check has a prefix of its own. */
   id(name: string): string {
-    return `${this.#run}/${name}`;
+    return `${this.#number}.${this.#run}/${name}`;
   }
 
   /** Starts a run: a history of its own, ids of its own. */

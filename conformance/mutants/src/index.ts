@@ -16,7 +16,8 @@ import { tcpSubject } from "./tcp-driver.js";
 
 export type { Mutant } from "./mutant.js";
 
-export const MUTANTS: readonly Mutant[] = [
+/** Changes of a driver that lives in this process. */
+export const IN_PROCESS: readonly Mutant[] = [
   ...COMMITS,
   ...READS,
   ...KEYS,
@@ -24,9 +25,12 @@ export const MUTANTS: readonly Mutant[] = [
   ...LISTS,
   ...ERASING,
   ...ENDS,
-  ...JSONL,
-  ...TCP,
 ];
+
+/** Changes of a driver whose processes are killed, and of one whose connections are cut. */
+export const FRAGILE: readonly Mutant[] = [...JSONL, ...TCP];
+
+export const MUTANTS: readonly Mutant[] = [...IN_PROCESS, ...FRAGILE];
 
 /** Drivers that are right, and that the mutants change. */
 export const CORRECT: readonly DriverUnderTest[] = [

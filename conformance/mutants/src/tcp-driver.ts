@@ -124,7 +124,7 @@ class Connection {
   }
 }
 
-export function openTcp(url: string, change: TcpChange = {}): Driver {
+export async function openTcp(url: string, change: TcpChange = {}): Promise<Driver> {
   const { hostname, port } = new URL(url);
   const running = new Set<Promise<unknown>>();
   let connection: Connection | undefined;
@@ -159,6 +159,7 @@ export function openTcp(url: string, change: TcpChange = {}): Driver {
       throw error;
     }
   };
+  await call("heads", []);
   return {
     name: "tcp",
     traits: { durable: false, shared: true },
@@ -239,7 +240,7 @@ export function tcpSubject(name = "tcp", change: TcpChange = {}): DriverUnderTes
       const { port, end } = await serve(openMemory());
       return { url: `tcp://127.0.0.1:${port}`, drop: end };
     },
-    open: async (url) => openTcp(url, change),
+    open: (url) => openTcp(url, change),
   };
 }
 

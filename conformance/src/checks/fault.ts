@@ -88,7 +88,7 @@ const script: fc.Arbitrary<readonly Move[]> = fc.array(
 export const FAULT: readonly Check[] = [
   check({
     name: "fault-broken-connections",
-    invariants: ["ERR-5", "ERR-6", "ERR-1"],
+    invariants: ["ERR-5", "ERR-3", "ERR-6", "ERR-1"],
     mode: "fault",
     needs: ["network"],
     runs: 14,
@@ -99,7 +99,7 @@ export const FAULT: readonly Check[] = [
   }),
   check({
     name: "fault-silence",
-    invariants: ["ERR-1", "ERR-5", "ERR-6"],
+    invariants: ["ERR-1", "ERR-5", "ERR-3", "ERR-6"],
     mode: "fault",
     needs: ["network"],
     runs: 1,

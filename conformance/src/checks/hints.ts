@@ -39,11 +39,11 @@ export const HINTS: readonly Check[] = [
     name: "watch-hears-commits",
     invariants: ["WCH-1"],
     mode: "race",
-    needs: ["watch"],
+    needs: ["watch", "shared"],
     runs: 6,
     arbitrary: fc.noShrink(plan),
     run: async (world, { calls }) => {
-      const handles = await world.handles(world.subject.traits.shared ? 2 : 1);
+      const handles = await world.handles(2);
       const watches = await Promise.all(handles.map((handle) => Watch.start(handle)));
       try {
         for (const [n, handle] of handles.entries()) {
@@ -61,7 +61,7 @@ export const HINTS: readonly Check[] = [
     name: "watch-ends",
     invariants: ["WCH-2", "WCH-1"],
     mode: "race",
-    needs: ["watch"],
+    needs: ["watch", "shared"],
     runs: 6,
     arbitrary: fc.noShrink(fc.record({ plan, running: fc.boolean(), twice: fc.boolean() })),
     run: (world, { plan: { calls }, running, twice }) => endOne(world, calls, running, twice),
@@ -69,13 +69,14 @@ export const HINTS: readonly Check[] = [
 ];
 
 async function endOne(world: World, calls: Plan["calls"], running: boolean, twice: boolean): Promise<void> {
-  const handles = await world.handles(world.subject.traits.shared ? 2 : 1);
+  const handles = await world.handles(2);
   const started: Watch[] = [];
   try {
     // Two on each handle, because they may have something in common.
     for (const handle of [...handles, ...handles]) started.push(await Watch.start(handle));
     const [ended, ...others] = started;
-    const [handle] = handles;
+    // Not the one whose watch is ended, which would hear nothing of it.
+    const [, handle] = handles;
     if (ended === undefined || handle === undefined) return;
     const talk = (name: string, by: Handle, moves: readonly Move[]): Talk =>
       new Talk(
@@ -180,20 +181,22 @@ class Talk {
     this.#moves = moves;
   }
 
-  /** @throws Violation if a watch hears of none of so many commits */
+  /** Watches of the handle that commits are left out. @throws Violation if one hears of none of so many commits */
   async until(watches: readonly Watch[], blame: "WCH-1" | "WCH-2" = "WCH-1"): Promise<void> {
+    // Whoever committed knows, and need not be told.
+    const others = watches.filter(({ lane }) => lane !== this.#handle.lane);
     let wait = FIRST_WAIT_MS;
     for (let time = 0; time < COMMITS; time++) {
       await this.commit();
       const end = performance.now() + wait;
       for (let left = wait; left > 0; left = end - performance.now()) {
-        const deaf = watches.find((watch) => !watch.has(this.#ids));
+        const deaf = others.find((watch) => !watch.has(this.#ids));
         if (deaf === undefined) return;
         await deaf.next(left);
       }
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);
     }
-    const deaf = watches.find((watch) => !watch.has(this.#ids));
+    const deaf = others.find((watch) => !watch.has(this.#ids));
     demand(
       deaf === undefined,
       blame,

@@ -6,6 +6,7 @@ import { CHECKS } from "../checks/index.js";
 import { isClaimed, runChecks, select, type Progress } from "../runner.js";
 import { SERVER_CHECKS } from "../server/checks/index.js";
 import { runServerChecks } from "../server/index.js";
+import { obstacleAt } from "../server/probe.js";
 import { visibleLines } from "../report/plain.js";
 import { reportOf } from "../report/report-of.js";
 import { replayCommand, type ReplayArguments } from "../report/replay.js";
@@ -58,35 +59,24 @@ export async function runServer(args: RunArguments & { readonly server: string }
     const names = selected.map(({ name }) => name).join(", ");
     throw new UsageError(`--path belongs to one check, and --only selects ${selected.length}: ${names}`);
   }
-  const apiKey = process.env["FASTPACA_API_KEY"];
-  await reach(server);
+  const key = process.env["FASTPACA_API_KEY"];
+  const subject = { url: server, apiKey: key === "" ? undefined : key };
+  const obstacle = await obstacleAt(subject);
+  if (obstacle !== undefined) throw new UsageError(obstacle);
   return playAndTell(args.reports, async (signal, onProgress) => {
     const started = new Date();
-    const outcome = await runServerChecks(
-      { url: server, apiKey: apiKey === "" ? undefined : apiKey },
-      {
-        only,
-        runs,
-        bail,
-        signal,
-        onProgress,
-        ...(seed !== undefined && { seed }),
-        ...(replayed !== undefined && { path: replayed }),
-      },
-    );
+    const outcome = await runServerChecks(subject, {
+      only,
+      runs,
+      bail,
+      signal,
+      onProgress,
+      ...(seed !== undefined && { seed }),
+      ...(replayed !== undefined && { path: replayed }),
+    });
     const replay = (replay: ReplayArguments): string => replayCommand(["--server", server], replay);
     return reportOf(outcome, { started, only, replay });
   });
-}
-
-/** @throws UsageError when nobody answers there at all */
-async function reach(server: string): Promise<void> {
-  try {
-    await fetch(server, { signal: AbortSignal.timeout(10_000) });
-  } catch (cause) {
-    const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
-    throw new UsageError(`no server answers at ${server}: ${String(reason)}`, { cause });
-  }
 }
 
 /** Plays a set of checks with progress, prints the report and writes the others. @returns the exit code */

@@ -10,7 +10,7 @@ export interface Attempt {
   /** The one whose head it was decided on; undefined for the first of a conversation. */
   readonly parent: Attempt | undefined;
   /** `open`: nobody said for certain whether it landed. */
-  told: "committed" | "refused" | "open";
+  told: "committed" | "refused" | "rejected" | "open";
   /** An earlier call with this same commit was left open, so that a later refusal says nothing about it. */
   doubtful: boolean;
 }
@@ -21,7 +21,7 @@ export interface Blame {
   readonly lost: InvariantId;
   /** Something is there in part, or was never committed. */
   readonly partial: InvariantId;
-  /** Something that was told as refused is there. */
+  /** Something that was told as refused is there. What was rejected and is there breaks `ERR-3`. */
   readonly refused: InvariantId;
 }
 
@@ -75,7 +75,7 @@ export class Ledger {
       outcomes = await driver.commit(attempts.map(({ commit }) => commit));
     } catch (error) {
       const open = error instanceof Violation || ended(error);
-      for (const attempt of attempts) settle(attempt, open ? "open" : "refused");
+      for (const attempt of attempts) settle(attempt, open ? "open" : "rejected");
       throw error;
     }
     if (!Array.isArray(outcomes) || outcomes.length !== attempts.length) {
@@ -112,10 +112,10 @@ export class Ledger {
           `${describe(attempt)} was told as committed and is not there: the head is ${show(head)}`,
         );
       }
-      if (attempt.told === "refused" && landed.has(attempt)) {
+      if ((attempt.told === "refused" || attempt.told === "rejected") && landed.has(attempt)) {
         throw new Violation(
-          this.blame.refused,
-          `${describe(attempt)} was told as not applied and is there: the head is ${show(head)}`,
+          attempt.told === "rejected" ? "ERR-3" : this.blame.refused,
+          `${describe(attempt)} was ${attempt.told} as not applied and is there: the head is ${show(head)}`,
         );
       }
     }
@@ -153,7 +153,7 @@ const TOLD: Readonly<Record<string, Attempt["told"]>> = {
 function settle(attempt: Attempt, told: Attempt["told"]): void {
   if (told === "open") attempt.doubtful = true;
   if (attempt.told === "committed") return;
-  attempt.told = told === "refused" && attempt.doubtful ? "open" : told;
+  attempt.told = told !== "committed" && attempt.doubtful ? "open" : told;
 }
 
 function tokenOf(head: Head): string | undefined {

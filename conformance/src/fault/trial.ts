@@ -128,7 +128,7 @@ export class Trial {
       if (time > 0) await pause(PAUSE_MS);
       if (await this.#try(line, attempt)) return;
       // A store that knows that nothing was applied decides anew; while it does not know, it asks for the same again.
-      if (attempt.told === "refused") attempt = this.#enter(line, move);
+      if (attempt.told === "refused" || attempt.told === "rejected") attempt = this.#enter(line, move);
     }
   }
 

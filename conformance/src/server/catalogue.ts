@@ -21,6 +21,18 @@ export const SERVER_INVARIANTS = [
   { id: "HTT-3", says: "No input makes the server fail: there is no 500.", rule: ERRORS },
   { id: "HTT-4", says: "A refused field is named.", rule: ERRORS },
   { id: "HTT-5", says: "The server says that it lives and is ready, and describes itself.", rule: HTTP },
+  {
+    id: "HTT-6",
+    says: "Limits hold exactly: what is at one is taken, what is beyond it is refused.",
+    rule: HTTP,
+  },
+  { id: "HTT-7", says: "HEAD answers what GET answers, without the body.", rule: HTTP },
+  {
+    id: "AUT-1",
+    says: "Where API keys are set, nothing but health is answered without one of them.",
+    rule: HTTP,
+    trait: "keys",
+  },
 
   // Creation and records.
   {
@@ -42,6 +54,16 @@ export const SERVER_INVARIANTS = [
     id: "CRE-4",
     says: "Metadata changes by merge patches, moves the revision and never the version.",
     rule: HTTP,
+  },
+  {
+    id: "CRE-5",
+    says: "A PUT changes what it names and leaves the rest; one that changes nothing is no event; one adds a window.",
+    rule: SEMANTICS,
+  },
+  {
+    id: "CRE-6",
+    says: "Ids are percent-encoded Unicode, and compared byte by byte.",
+    rule: SEMANTICS,
   },
 
   // Appends.
@@ -68,6 +90,11 @@ export const SERVER_INVARIANTS = [
   },
   { id: "APP-6", says: "Racing appends with one key make one message.", rule: SEMANTICS },
   { id: "APP-7", says: "What was sent comes back equal as JSON, whatever it is.", rule: SEMANTICS },
+  {
+    id: "APP-8",
+    says: "A message has its position, its time and its size; a size that was given is taken as it is.",
+    rule: SEMANTICS,
+  },
 
   // Reading.
   {
@@ -81,6 +108,11 @@ export const SERVER_INVARIANTS = [
     rule: HTTP,
   },
   { id: "LOG-3", says: "The ETag moves with every change, and an unchanged record is 304.", rule: HTTP },
+  {
+    id: "LOG-4",
+    says: "A page of the replay says behind which version a stream goes on from it.",
+    rule: HTTP,
+  },
 
   // The window.
   {
@@ -100,6 +132,11 @@ export const SERVER_INVARIANTS = [
     rule: SEMANTICS,
   },
   { id: "WIN-5", says: "A reset rebuilds the window from the log.", rule: SEMANTICS },
+  {
+    id: "WIN-6",
+    says: "if_version holds for compactions and for reads of the window, too.",
+    rule: SEMANTICS,
+  },
 
   // The end.
   {
@@ -129,7 +166,22 @@ export const SERVER_INVARIANTS = [
     says: "A cursor ahead of the log is answered by a gap, and the stream goes on.",
     rule: STREAM,
   },
-  { id: "STR-4", says: "A tombstone is the last frame, and closes with 1000.", rule: STREAM },
+  { id: "STR-4", says: "The end of a conversation is the last frame of its streams, and closes them with 1000.", rule: STREAM },
+  {
+    id: "STR-5",
+    says: "What cannot be streamed is refused with an error in place of the upgrade.",
+    rule: STREAM,
+  },
+  {
+    id: "STR-6",
+    says: "Server-sent events tell the same, with ids to resume from.",
+    rule: STREAM,
+  },
+  {
+    id: "STR-7",
+    says: "A client that sends anything but a pong is closed with 1008, one that sends too much with 1009.",
+    rule: STREAM,
+  },
 ] as const satisfies readonly Invariant[];
 
 export type ServerInvariantId = (typeof SERVER_INVARIANTS)[number]["id"];

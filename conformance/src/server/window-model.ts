@@ -38,6 +38,11 @@ export class WindowModel {
     return this.#summary?.to ?? this.#live[0]?.seq ?? this.lastSeq;
   }
 
+  /** First seq that the window stands for. */
+  get firstSeq(): number {
+    return this.#summary?.from ?? this.#live[0]?.seq ?? 1;
+  }
+
   get used(): number {
     return (this.#summary?.tokens ?? 0) + this.#live.reduce((sum, { tokens }) => sum + tokens, 0);
   }
@@ -77,7 +82,7 @@ export class WindowModel {
   }
 
   compact(tokens: readonly number[], through: number): void {
-    const from = this.#summary?.from ?? this.#live[0]?.seq ?? 1;
+    const from = this.firstSeq;
     const sum = tokens.reduce((total, count) => total + count, 0);
     this.#live = this.#live.filter(({ seq }) => seq > through);
     this.#summary = { from, to: through, tokens: sum, count: tokens.length };
@@ -94,13 +99,13 @@ export class WindowModel {
     for (const { tokens } of log) this.append(tokens);
   }
 
-  /** The live messages that a smaller budget shows. */
-  seqsWithin(budget: number): number[] {
+  /** What a reader is shown who has another budget. */
+  within(budget: number): { seqs: number[]; used: number; needsCompaction: boolean } {
     const live = [...this.#live];
-    let used = this.used;
-    while (used > budget && live.length > 1) used -= live.shift()?.tokens ?? 0;
+    let { used } = this;
     // The newest message is never left out, and without one there is nothing to leave out.
-    return live.map(({ seq }) => seq);
+    while (used > budget && live.length > 1) used -= live.shift()?.tokens ?? 0;
+    return { seqs: live.map(({ seq }) => seq), used, needsCompaction: used > budget * this.config.ratio };
   }
 
   #applyRules(): void {

@@ -74,9 +74,9 @@ async function fileMethods(): Promise<{
 describe("the end of the log", () => {
   test("a last write that was cut off at any byte is discarded, and what came before stays", async () => {
     const first = await open(url);
-    await first.commit([step("a", 0)]);
+    await first.commit([step("a", 0, "\u2028 \ud83d\ude00")]);
     const whole = (await readFile(log)).length;
-    await first.commit([step("a", 1, "\u2028 \ud83d\ude00")]);
+    await first.commit([step("a", 1, "\ud83d\ude00")]);
     await first.close();
     const bytes = await readFile(log);
     for (let length = whole; length < bytes.length; length++) {
@@ -84,6 +84,10 @@ describe("the end of the log", () => {
       const driver = await open(url);
       expect((await driver.heads(["a"]))[0]?.revision).toBe(1);
       expect(await driver.messages("a", 1, 9)).toHaveLength(1);
+      if (length % 16 !== 0) {
+        await driver.close();
+        continue;
+      }
       // What is written next does not stick to the remains.
       expect(await driver.commit([step("a", 1, "again")])).toEqual([{ status: "committed" }]);
       await driver.close();
@@ -91,7 +95,7 @@ describe("the end of the log", () => {
       expect(await reopened.messages("a", 1, 9)).toHaveLength(2);
       await reopened.close();
     }
-  });
+  }, 60_000);
 
   test("a write of which the middle is missing is discarded from there", async () => {
     const first = await open(url);
@@ -236,7 +240,10 @@ test("an acknowledgement waits for the disk", async () => {
   await readFile(log);
   expect((await driver.heads(["a"]))[0]?.revision).toBe(1);
   expect(answered).not.toHaveBeenCalled();
-  const closing = driver.close();
+  const closed = vi.fn();
+  const closing = driver.close().then(closed);
+  await readFile(log);
+  expect(closed).not.toHaveBeenCalled();
   synced();
   expect(await committing).toEqual([{ status: "committed" }]);
   await closing;

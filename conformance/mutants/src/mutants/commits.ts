@@ -5,6 +5,11 @@ import { each, force, mutex, one, wrong, wrongDatabase } from "../shared-driver.
 
 const committed: CommitOutcome = { status: "committed" };
 
+/** Long enough for others to read in between. */
+async function aWhile(): Promise<void> {
+  for (let turns = 0; turns < 6; turns++) await turn();
+}
+
 /** Compare-and-set gone wrong. */
 export const COMMITS: readonly Mutant[] = [
   wrong(
@@ -223,7 +228,7 @@ export const COMMITS: readonly Mutant[] = [
   wrong(
     "batch-half-applied",
     "Applies only the first half of a large call, and says committed to all of it.",
-    ["CAS-7", "LIM-2", "VER-1", "VER-2"],
+    ["CAS-7", "LIM-2", "VER-1", "VER-2", "CAS-3"],
     ({ memory, commitBy }) => ({
       commit: commitBy(async (commits) => {
         if (commits.length < 4) return memory.commit(commits);
@@ -312,7 +317,7 @@ export const COMMITS: readonly Mutant[] = [
             const outcomes = await memory.commit(
               commits.map((commit) => ({ ...commit, messages: [], marks: [] })),
             );
-            await turn();
+            await aWhile();
             for (const [index, { messages, marks, id }] of commits.entries()) {
               const [head] = await memory.heads([id]);
               if (outcomes[index]?.status !== "committed" || head === undefined) continue;
@@ -344,7 +349,7 @@ export const COMMITS: readonly Mutant[] = [
               );
               if (held.length > 0 || commit.head.purged) return one(memory, commit);
               await memory.commit([{ ...commit, base: head.revision, head }]);
-              await turn();
+              await aWhile();
               return one(memory, { ...commit, messages: [], marks: [], keys: [] });
             })(commits),
           ),

@@ -119,7 +119,7 @@ export const ENDS: readonly Mutant[] = [
     "close-leaves-running-calls-hanging",
     "Never answers commits that are running when it is closed.",
     ["ERR-1", "DUR-4"],
-    ({ commitBy, memory }) => {
+    ({ right, commitBy, memory }) => {
       let closing = false;
       return {
         commit: commitBy(async (commits) => {
@@ -129,6 +129,7 @@ export const ENDS: readonly Mutant[] = [
         }),
         close: async () => {
           closing = true;
+          void right.close();
         },
       };
     },
@@ -269,7 +270,7 @@ export const ENDS: readonly Mutant[] = [
   {
     name: "shared-in-name-only",
     says: "Claims to be shared, and has a database of its own in every handle.",
-    invariants: ["VER-2", "VER-1", "DUR-5", "CAS-2", "WCH-1"],
+    invariants: ["VER-2", "VER-1", "DUR-5", "CAS-2", "CAS-3"],
     subject: own("shared-in-name-only", { durable: false, shared: true, watch: false }),
   },
   {
@@ -326,7 +327,7 @@ export const ENDS: readonly Mutant[] = [
   {
     name: "heads-outlive-messages",
     says: "Is not durable, but opens with the heads of what was there before.",
-    invariants: ["DUR-6"],
+    invariants: ["DUR-6", "ERR-8"],
     subject: ((): DriverUnderTest => {
       const heads = new Map<string, Commit>();
       let count = 0;

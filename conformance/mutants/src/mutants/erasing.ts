@@ -89,48 +89,25 @@ export const ERASING: readonly Mutant[] = [
         }),
     }),
   ),
-  wrong(
-    "prune-moves-first-seq",
-    "Writes the seq into the head that it keeps.",
-    ["TRM-3", "TRM-2"],
-    ({ memory, answer }) => {
-      const first = new Map<string, number>();
-      return {
-        prune: (id, below) =>
-          answer(async () => {
-            first.set(id, Math.max(below, first.get(id) ?? 1));
-            await memory.prune(id, below);
-          }),
-        heads: (ids) =>
-          answer(async () =>
-            (await memory.heads(ids)).map((head) =>
-              head && !head.purged
-                ? { ...head, firstSeq: Math.max(head.firstSeq, first.get(head.id) ?? 1) }
-                : head,
-            ),
-          ),
-      };
-    },
-  ),
-  wrong(
+  wrongDatabase(
     "prune-frees-all-marks",
     "Frees every mark.",
     ["TRM-4"],
     marksAfterPrune(() => false),
   ),
-  wrong(
+  wrongDatabase(
     "prune-frees-the-newest-compaction",
     "Frees the newest compaction with the other marks.",
     ["TRM-4"],
     marksAfterPrune((mark, oldest) => mark.version >= oldest),
   ),
-  wrong(
+  wrongDatabase(
     "prune-keeps-marks",
     "Frees no mark.",
     ["TRM-4"],
     marksAfterPrune(() => true),
   ),
-  wrong(
+  wrongDatabase(
     "prune-keeps-all-compactions",
     "Frees no compaction.",
     ["TRM-4"],
@@ -247,7 +224,7 @@ export const ERASING: readonly Mutant[] = [
   wrongDatabase(
     "purge-forgets-the-head",
     "Erases the head as well, so that revisions start over.",
-    ["TMB-2", "TMB-3", "TMB-4", "VER-1"],
+    ["TMB-2", "TMB-3", "TMB-4", "VER-1", "CAS-3"],
     () => {
       const gone = new Set<string>();
       return ({ memory, answer, commitBy }) => ({
@@ -303,7 +280,7 @@ export const ERASING: readonly Mutant[] = [
   wrong(
     "tombstone-drops-messages",
     "Frees the messages of a tombstoned conversation.",
-    ["TMB-1"],
+    ["TMB-1", "GAP-2"],
     ({ memory, answer }) => ({
       messages: (id, from, to) =>
         answer(async () =>
@@ -338,40 +315,35 @@ export const ERASING: readonly Mutant[] = [
 ];
 
 /** Keeps other marks when it prunes. */
-function marksAfterPrune(
-  keeps: (mark: Mark, oldest: number) => boolean,
-): (parts: Parts) => Partial<Parts["right"]> {
-  const shadow = new WeakMap<object, Map<string, readonly Mark[]>>();
-  return ({ memory, database, answer }) => {
-    const pruned = shadow.get(database) ?? new Map<string, readonly Mark[]>();
-    shadow.set(database, pruned);
-    return {
-      prune: (id, below) =>
-        answer(async () => {
-          const first = (await memory.messages(id, 1, ALL))[0]?.seq ?? Infinity;
-          if (first >= below) return memory.prune(id, below);
-          const before = pruned.get(id) ?? (await memory.marks(id, 0, ALL));
-          await memory.prune(id, below);
-          const [head] = await memory.heads([id]);
-          const oldest = (await memory.messages(id, 1, ALL))[0]?.version ?? (head?.version ?? 0) + 1;
-          pruned.set(
-            id,
-            before.filter((mark) => keeps(mark, oldest)),
-          );
-        }),
-      marks: (id, after, limit) =>
-        answer(async () => {
-          const [head] = await memory.heads([id]);
-          const now = await memory.marks(id, 0, ALL);
-          const old = head?.purged === true ? undefined : pruned.get(id);
-          if (old === undefined) return memory.marks(id, after, limit);
-          const known = old.at(-1)?.version ?? 0;
-          const marks = [
-            ...old,
-            ...now.filter(({ version }) => version > known && !old.some((mark) => mark.version === version)),
-          ];
-          return marks.filter(({ version }) => version > after).slice(0, limit);
-        }),
+function marksAfterPrune(keeps: (mark: Mark, oldest: number) => boolean): ChangeOfDatabase {
+  return () => {
+    const pruned = new Map<
+      string,
+      { readonly life: number; readonly upTo: number; readonly kept: readonly Mark[] }
+    >();
+    return ({ memory, answer }) => {
+      const marksOf = async (id: string): Promise<readonly Mark[]> => {
+        const [head] = await memory.heads([id]);
+        const now = await memory.marks(id, 0, ALL);
+        const before = pruned.get(id);
+        if (before === undefined || before.life !== head?.life || head.purged) return now;
+        return [...before.kept, ...now.filter(({ version }) => version > before.upTo)];
+      };
+      return {
+        prune: (id, below) =>
+          answer(async () => {
+            const first = (await memory.messages(id, 1, ALL))[0]?.seq ?? Infinity;
+            const before = await marksOf(id);
+            await memory.prune(id, below);
+            const [head] = await memory.heads([id]);
+            if (head === undefined || first >= below) return;
+            const oldest = (await memory.messages(id, 1, ALL))[0]?.version ?? head.version + 1;
+            const kept = before.filter((mark) => keeps(mark, oldest));
+            pruned.set(id, { life: head.life, upTo: head.version, kept });
+          }),
+        marks: (id, after, limit) =>
+          answer(async () => (await marksOf(id)).filter(({ version }) => version > after).slice(0, limit)),
+      };
     };
   };
 }

@@ -129,9 +129,6 @@ export const JSONL: readonly Mutant[] = [
         : { ...change, head: { ...change.head, purged: false } },
     ),
   ),
-  reading("prunes-undone", "Passes over prunings when it is opened.", undefined, (changes) =>
-    changes.filter((change) => !("below" in change)),
-  ),
   reading("last-line-lost", "Takes the last line for torn, always.", undefined, (changes) =>
     changes.slice(0, -1),
   ),
@@ -185,6 +182,7 @@ export const JSONL: readonly Mutant[] = [
         let closing = false;
         return {
           commit: async (commits) => {
+            if (closing) return driver.commit(commits);
             await wait(1);
             return closing ? commits.map(() => ({ status: "committed" })) : driver.commit(commits);
           },
@@ -215,7 +213,7 @@ export const JSONL: readonly Mutant[] = [
   {
     name: "durable-in-name-only",
     says: "Claims to be durable, and keeps everything in memory.",
-    invariants: ["DUR-1", "DUR-2", "DUR-3", "DUR-4"],
+    invariants: ["DUR-1", "DUR-2", "DUR-3", "DUR-4", "ERR-8"],
     subject: {
       ...wrongJsonl("durable-in-name-only", "", ["DUR-1"], {}).subject,
       open: async () => changed(openMemory(), { traits: { durable: true, shared: false } }),

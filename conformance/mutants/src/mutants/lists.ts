@@ -43,17 +43,19 @@ export const LISTS: readonly Mutant[] = [
     "list-by-offset",
     "Counts how far it came, instead of where.",
     ["LST-2", "LST-5"],
-    ({ memory, answer }) => ({
-      list: ({ limit, labels, after }) =>
-        answer(async () => {
-          const all = await every({ memory }, labels);
-          const offset = after?.updatedAt ?? 0;
-          const heads = all.slice(offset, offset + limit);
-          return offset + limit < all.length
-            ? { heads, next: { updatedAt: offset + limit, id: heads.at(-1)?.id ?? "" } }
-            : { heads };
-        }),
-    }),
+    ({ memory, answer }) => {
+      const offsets = new Map<string, number>();
+      return {
+        list: ({ limit, labels, after }) =>
+          answer(async () => {
+            const all = await every({ memory }, labels);
+            const offset = after === undefined ? 0 : (offsets.get(after.id) ?? 0);
+            const { heads, next } = page(all.slice(offset), limit);
+            if (next !== undefined) offsets.set(next.id, offset + heads.length);
+            return { heads, ...(next && { next }) };
+          }),
+      };
+    },
   ),
   wrong(
     "list-oldest-first",
@@ -164,7 +166,7 @@ export const LISTS: readonly Mutant[] = [
   wrong(
     "list-without-tombstoned",
     "Hides tombstoned conversations.",
-    ["LST-4"],
+    ["LST-4", "LST-2"],
     filtered((head, labels) => labelled(head, labels) && !head.tombstoned),
   ),
   wrong(
@@ -183,15 +185,17 @@ export const LISTS: readonly Mutant[] = [
           }
           return outcomes;
         }),
-        list: (query) =>
+        list: ({ limit, labels, after }) =>
           answer(async () => {
-            const result = await memory.list(query);
-            if (query.labels.length > 0 || result.next !== undefined) return result;
-            const { after } = query;
-            const heads = [...result.heads, ...purged.values()]
-              .filter((head) => after === undefined || head.updatedAt < after.updatedAt)
-              .sort((a, b) => b.updatedAt - a.updatedAt);
-            return { heads: heads.slice(0, query.limit) };
+            const heads = [...(await every({ memory }, [])), ...purged.values()]
+              .filter((head) => labelled(head, labels))
+              .sort((a, b) => b.updatedAt - a.updatedAt || (a.id < b.id ? -1 : 1));
+            const at = heads.findIndex(
+              ({ id, updatedAt }) =>
+                after !== undefined &&
+                (updatedAt < after.updatedAt || (updatedAt === after.updatedAt && id > after.id)),
+            );
+            return page(after === undefined ? heads : at < 0 ? [] : heads.slice(at), limit);
           }),
       };
     },

@@ -227,7 +227,7 @@ export const READS: readonly Mutant[] = [
   wrong(
     "range-without-its-end",
     "Leaves the last seq of a range out.",
-    ["SEQ-2", "SEQ-1"],
+    ["SEQ-2", "SEQ-1", "GAP-2"],
     ({ memory, answer }) => ({
       messages: (id, from, to) => answer(() => memory.messages(id, from, to - 1)),
     }),
@@ -235,7 +235,7 @@ export const READS: readonly Mutant[] = [
   wrong(
     "range-without-its-start",
     "Leaves the first seq of a range out.",
-    ["SEQ-2", "SEQ-1"],
+    ["SEQ-2", "SEQ-1", "GAP-2"],
     ({ memory, answer }) => ({
       messages: (id, from, to) => answer(() => memory.messages(id, from + 1, to)),
     }),
@@ -243,13 +243,18 @@ export const READS: readonly Mutant[] = [
   wrong("range-from-one", "Ignores where a range starts.", ["SEQ-2"], ({ memory, answer }) => ({
     messages: (id, _from, to) => answer(() => memory.messages(id, 1, to)),
   })),
-  wrong("range-capped-at-100", "Answers at most 100 messages.", ["SEQ-3", "SEQ-2"], ({ memory, answer }) => ({
-    messages: (id, from, to) => answer(async () => (await memory.messages(id, from, to)).slice(0, 100)),
-  })),
+  wrong(
+    "range-capped-at-100",
+    "Answers at most 100 messages.",
+    ["SEQ-3", "SEQ-2", "GAP-2"],
+    ({ memory, answer }) => ({
+      messages: (id, from, to) => answer(async () => (await memory.messages(id, from, to)).slice(0, 100)),
+    }),
+  ),
   wrong(
     "range-capped-at-1000",
     "Answers at most 1000 messages.",
-    ["SEQ-3", "SEQ-2"],
+    ["SEQ-3", "SEQ-2", "GAP-2"],
     ({ memory, answer }) => ({
       messages: (id, from, to) => answer(async () => (await memory.messages(id, from, to)).slice(0, 1000)),
     }),

@@ -21,7 +21,7 @@ export const TCP: readonly Mutant[] = [
   wrongTcp(
     "lost-is-tried-again",
     "Hands a commit over again by itself, and conflicts with what it wrote the first time.",
-    ["ERR-5", "CAS-7"],
+    ["ERR-5", "ERR-3", "CAS-7"],
     {
       lost: (_commits, again) => again(),
     },

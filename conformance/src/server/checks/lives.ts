@@ -19,24 +19,29 @@ export const LIVES: readonly Check<ServerWorld>[] = [
       await world.ok("PUT", path, {});
       const texts = Array.from({ length: count }, (_, at) => `${at}`);
       await world.ok("POST", `${path}/messages`, { messages: texts.map((text) => say(text)) });
-      for (const time of ["first", "second"]) {
-        const { status } = await world.call("DELETE", path);
-        demand(status === 204, "END-1", () => `the ${time} DELETE is answered ${status}`);
-      }
+      await world.expect(204, "END-1", "DELETE", path);
+      const ended = await world.ok("GET", path);
+      await world.expect(204, "END-1", "DELETE", path);
+      await world.expect(204, "END-1", "DELETE", `${world.conversation()}?purge=false`);
       for (const [method, route, body] of [
         ["POST", "/messages", { message: say("late") }],
+        ["POST", "/messages", { message: say("late"), idempotency_key: "late" }],
         ["POST", "/compact", { replacement: [say("late")] }],
         ["POST", "/reset", undefined],
+        ["PUT", "", {}],
         ["PUT", "", { token_budget: 5 }],
         ["PATCH", "/metadata", { metadata: { late: true } }],
       ] as const) {
-        const { status } = await world.call(method, `${path}${route}`, body);
-        demand(status === 410, "END-1", () => `${method} ${route} on a tombstone is answered ${status}`);
+        await world.expect(410, "END-1", method, `${path}${route}`, body);
       }
+      await world.expect(410, "END-1", "PUT", world.conversation(), {});
       const record = await world.ok("GET", path);
       demandEqual([record.body["tombstoned"], record.body["last_seq"]], [true, count], "END-1", "the record");
-      const log = await world.ok("GET", `${path}/messages`);
-      demandEqual(textsIn(log.body), texts, "END-1", "the log of a tombstone");
+      demandEqual(record.body, ended.body, "END-1", "the record after writes that were refused");
+      for (const route of ["/messages", "/tail", "/context"]) {
+        const { body } = await world.ok("GET", `${path}${route}`);
+        demandEqual(textsIn(body), texts, "END-1", `what ${route} of a tombstone shows`);
+      }
     },
   }),
   check({
@@ -44,28 +49,26 @@ export const LIVES: readonly Check<ServerWorld>[] = [
     invariants: ["END-2"],
     mode: "sequence",
     runs: 4,
-    arbitrary: COUNT,
-    run: async (world: ServerWorld, count) => {
+    arbitrary: fc.record({ count: COUNT, tombstone: fc.boolean() }),
+    run: async (world: ServerWorld, { count, tombstone }) => {
       const path = world.context();
       const first = await world.ok("PUT", path, { metadata: { run: world.mark } });
       const append = { message: say("secret"), idempotency_key: "k" };
       for (let at = 0; at < count; at++) {
         await world.ok("POST", `${path}/messages`, { ...append, idempotency_key: `k${at}` });
       }
-      const { status } = await world.call("DELETE", `${path}?purge=true`);
-      demand(status === 204, "END-2", () => `a purge is answered ${status}`);
+      if (tombstone) await world.ok("DELETE", path);
+      await world.expect(204, "END-2", "DELETE", `${path}?purge=true`);
+      await world.expect(204, "END-2", "DELETE", `${path}?purge=true`);
       for (const route of ["", "/messages", "/tail", "/context"]) {
-        const answer = await world.call("GET", `${path}${route}`);
-        demand(
-          answer.status === 404,
-          "END-2",
-          () => `GET ${route} after a purge is answered ${answer.status}`,
-        );
+        await world.expect(404, "END-2", "GET", `${path}${route}`);
       }
+      await world.expect(404, "END-2", "POST", `${path}/messages`, append);
       const list = await world.ok("GET", `/v1/conversations?metadata.run=${world.mark}`);
       demandEqual(list.body["conversations"], [], "END-2", "what is listed after a purge");
-      const again = await world.call("PUT", path, {});
-      demand(again.status === 201, "END-2", () => `a PUT after a purge is answered ${again.status}`);
+      const again = await world.expect(201, "END-2", "PUT", path, {});
+      const { version, last_seq: lastSeq, metadata, tombstoned } = again.body;
+      demandEqual([version, lastSeq, metadata, tombstoned], [0, 0, {}, false], "END-2", "the record of a new life");
       const revision = (answer: { headers: Headers }): number =>
         Number(/\d+/.exec(answer.headers.get("etag") ?? "")?.[0]);
       demand(
