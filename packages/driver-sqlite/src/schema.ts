@@ -109,12 +109,7 @@ export function migrate(database: DatabaseSync, steps: readonly string[] = STEPS
  * @throws Error when the database is not ours, or newer than `newest`
  */
 export function versionOf(database: DatabaseSync, newest: number = STEPS.length): number {
-  const read = (sql: string): number => integer(database.prepare(sql).get()?.["value"]);
-  const { application, version, tables } = {
-    application: read("SELECT application_id AS value FROM pragma_application_id"),
-    version: read("SELECT user_version AS value FROM pragma_user_version"),
-    tables: read("SELECT count(*) AS value FROM sqlite_schema"),
-  };
+  const { application, version, tables } = stamps(database);
   const empty = application === 0 && version === 0 && tables === 0;
   if (!empty && application !== APPLICATION) throw new Error("it belongs to another application");
   if (version > newest) {
@@ -123,4 +118,20 @@ export function versionOf(database: DatabaseSync, newest: number = STEPS.length)
     );
   }
   return version;
+}
+
+/** All from one moment: another process may be creating the schema at the same time. */
+function stamps(database: DatabaseSync): { application: number; version: number; tables: number } {
+  const read = (sql: string): number => integer(database.prepare(sql).get()?.["value"]);
+  // Unlike a transaction, it may be inside of one.
+  database.exec("SAVEPOINT stamps");
+  try {
+    return {
+      application: read("SELECT application_id AS value FROM pragma_application_id"),
+      version: read("SELECT user_version AS value FROM pragma_user_version"),
+      tables: read("SELECT count(*) AS value FROM sqlite_schema"),
+    };
+  } finally {
+    database.exec("RELEASE stamps");
+  }
 }
