@@ -24,8 +24,10 @@ export const QUERIES = {
   marks: `SELECT m.version, kind, at, body FROM heads h
     CROSS JOIN marks m ON m.n = h.n AND m.epoch = h.epoch
     WHERE h.id = ? AND m.version > ? ORDER BY m.version LIMIT ?`,
-  key: `SELECT key, hash, k.first_seq, k.last_seq, k.version, tokens FROM heads h
-    CROSS JOIN keys k ON k.n = h.n AND k.epoch = h.epoch WHERE h.id = ? AND key = ?`,
+  // One statement for all, so that the keys of one commit are seen together.
+  keys: `SELECT k.key, hash, k.first_seq, k.last_seq, k.version, tokens FROM heads h
+    CROSS JOIN json_each(?) wanted
+    CROSS JOIN keys k ON k.n = h.n AND k.epoch = h.epoch AND k.key = wanted.value WHERE h.id = ?`,
   // Two statements, as SQLite does not use the index for a comparison of pairs with the row's own number.
   sameTime: `SELECT ${HEAD} FROM heads WHERE purged = 0 AND updated_at = ? AND n < ? ORDER BY n DESC LIMIT ?`,
   recent: `SELECT ${HEAD} FROM heads WHERE purged = 0 AND updated_at < ? ORDER BY updated_at DESC, n DESC LIMIT ?`,
@@ -45,7 +47,7 @@ export class Reads {
   readonly #head: StatementSync;
   readonly #messages: StatementSync;
   readonly #marks: StatementSync;
-  readonly #key: StatementSync;
+  readonly #keys: StatementSync;
   readonly #sameTime: StatementSync;
   readonly #recent: StatementSync;
   readonly #labelled: StatementSync;
@@ -56,7 +58,7 @@ export class Reads {
     this.#head = database.prepare(QUERIES.head);
     this.#messages = database.prepare(QUERIES.messages);
     this.#marks = database.prepare(QUERIES.marks);
-    this.#key = database.prepare(QUERIES.key);
+    this.#keys = database.prepare(QUERIES.keys);
     this.#sameTime = database.prepare(QUERIES.sameTime);
     this.#recent = database.prepare(QUERIES.recent);
     this.#labelled = database.prepare(QUERIES.labelled);
@@ -80,10 +82,7 @@ export class Reads {
   }
 
   keys(id: string, keys: readonly string[]): KeyRecord[] {
-    return [...new Set(keys)].flatMap((key) => {
-      const row = this.#key.get(id, key);
-      return row === undefined ? [] : keyOf(row);
-    });
+    return this.#keys.all(JSON.stringify([...new Set(keys)]), id).map(keyOf);
   }
 
   /**
