@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { globSync, readFileSync, rmSync } from "node:fs";
 
-for (const report of globSync("{packages/*,conformance,examples/*}/.reports"))
+for (const report of globSync("{packages/*,conformance,conformance/mutants,examples/*}/.reports"))
   rmSync(report, { recursive: true });
 const tasks = ["//#format:check", "//#lint", "//#build", "test"];
 console.log(`fastpaca: turbo run ${tasks.join(" ")}`);
@@ -15,7 +15,7 @@ const { status } = spawnSync(
   },
 );
 
-const reports = globSync("{packages/*,conformance,examples/*}/.reports/vitest.json");
+const reports = globSync("{packages/*,conformance,conformance/mutants,examples/*}/.reports/vitest.json");
 const count = { passed: 0, failed: 0, skipped: 0 };
 for (const report of reports) {
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(

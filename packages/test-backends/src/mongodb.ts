@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { MongoClient } from "mongodb";
 import { startMongoContainer } from "./mongodb-container.js";
 import { startEngine, startMongod } from "./mongodb-process.js";
+import { orSkip } from "./or-skip.js";
 
 /** A database that nothing else uses. */
 export interface MongoDatabase {
@@ -86,25 +87,15 @@ async function firstOf(starts: readonly (() => Promise<RunningMongo | undefined>
 /**
  * {@link startMongo} for a suite that is skipped, loudly, where no server is to be had.
  * @returns `undefined` where the suite is to be skipped
- * @throws where `CI` is set: there a suite that does not run is a failure
+ * @throws where `CI=true`: there a suite that does not run is a failure
  */
 export function mongoOrSkip(): Promise<MongoServer | undefined> {
-  return orSkip(startMongo);
+  return orSkip("MongoDB", startMongo);
 }
 
 /** As {@link mongoOrSkip}, for {@link startOwnMongo}. */
 export function ownMongoOrSkip(): Promise<OwnMongoServer | undefined> {
-  return orSkip(startOwnMongo);
-}
-
-async function orSkip<S>(start: () => Promise<S>): Promise<S | undefined> {
-  try {
-    return await start();
-  } catch (error) {
-    if (process.env["CI"] !== undefined && process.env["CI"] !== "false") throw error;
-    console.error("SKIPPED: tests against MongoDB do not run.", error);
-    return undefined;
-  }
+  return orSkip("MongoDB", startOwnMongo);
 }
 
 function serve(running: RunningMongo): MongoServer {

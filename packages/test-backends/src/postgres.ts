@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
+import { orSkip } from "./or-skip.js";
 import { postgresBinaries } from "./postgres-binaries.js";
 import { startContainer } from "./postgres-container.js";
 import { startProcess } from "./postgres-process.js";
@@ -54,23 +55,12 @@ export function startOwnPostgres(): Promise<OwnPostgresServer> {
 
 /** As {@link startPostgres}; without a server it says so loudly and returns undefined, but throws where `CI=true`. */
 export function postgresOrSkip(): Promise<PostgresServer | undefined> {
-  return orSkip(startPostgres);
+  return orSkip("Postgres", startPostgres);
 }
 
 /** As {@link postgresOrSkip}, for {@link startOwnPostgres}. */
 export function ownPostgresOrSkip(): Promise<OwnPostgresServer | undefined> {
-  return orSkip(startOwnPostgres);
-}
-
-async function orSkip<S>(start: () => Promise<S>): Promise<S | undefined> {
-  try {
-    return await start();
-  } catch (error) {
-    if (process.env["CI"] === "true") throw error;
-    const rule = "=".repeat(80);
-    console.warn(`${rule}\nSKIPPED: no Postgres server for the tests.\n${String(error)}\n${rule}`);
-    return undefined;
-  }
+  return orSkip("Postgres", startOwnPostgres);
 }
 
 async function firstOf<S extends PostgresServer>(starts: readonly Start<S>[]): Promise<S> {
