@@ -44,7 +44,11 @@ export function expectForm({ status, headers, text, body }: Answer, method: stri
   const shown = (): string => (text === "" ? "nothing" : text.slice(0, 300));
   demand(status < 500 || status === 503, "HTT-3", () => `the server failed with ${status}: ${shown()}`);
   if (status === 429 || status === 503) {
-    demand(headers.has("retry-after"), "HTT-1", () => `an answer ${status} says nothing of when to come back`);
+    demand(
+      headers.has("retry-after"),
+      "HTT-1",
+      () => `an answer ${status} says nothing of when to come back`,
+    );
   }
   if (status === 204 || status === 304 || method === "HEAD") {
     demand(text === "", "HTT-1", () => `an answer ${status} has a body: ${shown()}`);

@@ -166,7 +166,11 @@ export const SERVER_INVARIANTS = [
     says: "A cursor ahead of the log is answered by a gap, and the stream goes on.",
     rule: STREAM,
   },
-  { id: "STR-4", says: "The end of a conversation is the last frame of its streams, and closes them with 1000.", rule: STREAM },
+  {
+    id: "STR-4",
+    says: "The end of a conversation is the last frame of its streams, and closes them with 1000.",
+    rule: STREAM,
+  },
   {
     id: "STR-5",
     says: "What cannot be streamed is refused with an error in place of the upgrade.",

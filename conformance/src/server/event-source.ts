@@ -63,6 +63,11 @@ function takeEvent(event: string, frames: Frames): void {
   const { type, version, actual } = frame;
   demandEqual(field("event"), type, "STR-6", "the name of an event");
   const at = type === "gap" ? actual : type === "tombstoned" || type === "ping" ? undefined : version;
-  demandEqual(field("id"), at === undefined ? undefined : String(at), "STR-6", `the id of a ${String(type)} event`);
+  demandEqual(
+    field("id"),
+    at === undefined ? undefined : JSON.stringify(at),
+    "STR-6",
+    `the id of a ${String(type)} event`,
+  );
   frames.take(data);
 }

@@ -23,7 +23,11 @@ export function expectRecord(record: unknown): void {
     "CRE-1",
     () => "a record was updated before it was created",
   );
-  demand(fields["archived_seq"] === 0, "CRE-1", () => `archived_seq is ${JSON.stringify(fields["archived_seq"])}`);
+  demand(
+    fields["archived_seq"] === 0,
+    "CRE-1",
+    () => `archived_seq is ${JSON.stringify(fields["archived_seq"])}`,
+  );
 }
 
 /** What a message of the log holds whatever was sent. @throws Violation */

@@ -41,12 +41,12 @@ export class Frames {
   }
 
   /** Waits for something of the stream. @throws Violation when it does not come in time */
-  async within<T>(problem: string, awaited: Promise<T>): Promise<T> {
+  async within<T>(problem: string, awaited: Promise<T>, invariant: ServerInvariantId = "STR-1"): Promise<T> {
     const { promise, reject } = Promise.withResolvers<never>();
     const { milliseconds } = this.#patience;
     const timer = setTimeout(() => {
       this.#patience.lose();
-      reject(new Violation("STR-1", `${problem} within ${milliseconds / 1000} s; ${this.#state}`));
+      reject(new Violation(invariant, `${problem} within ${milliseconds / 1000} s; ${this.#state}`));
     }, milliseconds);
     try {
       return await Promise.race([awaited, promise]);
@@ -90,12 +90,12 @@ export class Frames {
     this.#connection?.send(text);
   }
 
-  /** The next frame. @throws Violation when none comes */
-  async next(): Promise<StreamFrame> {
-    await this.#until("no frame came that was due", () => this.#waiting.length > 0);
+  /** The next frame. @param due what is broken when none comes. @throws Violation */
+  async next(due: ServerInvariantId = "STR-1"): Promise<StreamFrame> {
+    await this.#until("no frame came that was due", () => this.#waiting.length > 0, due);
     const frame = this.#waiting.shift();
     if (frame !== undefined) return frame;
-    throw this.#broken ?? new Violation("STR-1", `${this.#state}, and a frame was due`);
+    throw this.#broken ?? new Violation(due, `${this.#state}, and a frame was due`);
   }
 
   /** Frames up to and with the first that `last` accepts. */
@@ -110,7 +110,7 @@ export class Frames {
 
   /** The code that the server closes with. @throws Violation when it does not, or says something before */
   async closed(invariant: ServerInvariantId): Promise<number | undefined> {
-    await this.#until("the stream was not closed", () => this.#waiting.length > 0);
+    await this.#until("the stream was not closed", () => this.#waiting.length > 0, invariant);
     const [frame] = this.#waiting;
     if (this.#broken !== undefined) throw this.#broken;
     if (frame !== undefined) throw new Violation(invariant, `${show(frame, 200)} came behind the last frame`);
@@ -127,14 +127,14 @@ export class Frames {
     return code === undefined ? "the stream ended" : `the stream was closed with ${code}`;
   }
 
-  async #until(problem: string, holds: () => boolean): Promise<void> {
+  async #until(problem: string, holds: () => boolean, invariant: ServerInvariantId): Promise<void> {
     const done = (): boolean => holds() || this.#ended !== undefined || this.#broken !== undefined;
     if (done()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = () => {
       if (done()) resolve();
     };
-    await this.within(problem, promise);
+    await this.within(problem, promise, invariant);
   }
 
   #read(text: string): StreamFrame {
@@ -148,7 +148,10 @@ export class Frames {
     }
     // A context frame has the version of the event that it follows; all others have one of their own.
     if (version < this.#version || (version === this.#version && type !== "context")) {
-      throw new Violation("STR-1", `a ${type} frame of version ${version} came behind one of ${this.#version}`);
+      throw new Violation(
+        "STR-1",
+        `a ${type} frame of version ${version} came behind one of ${this.#version}`,
+      );
     }
     this.#version = version;
     return frame;

@@ -26,7 +26,8 @@ export async function obstacleAt(server: ServerUnderTest): Promise<string | unde
         : `the server at ${url} does not accept the API key in FASTPACA_API_KEY`;
     }
     const location = list.headers.get("location");
-    if (status >= 300 && status < 400) return `${url} leads to ${location ?? "nowhere"}: name the server itself`;
+    if (status >= 300 && status < 400)
+      return `${url} leads to ${location ?? "nowhere"}: name the server itself`;
     if (status === 429 || list.headers.has("x-ratelimit-limit")) {
       return `the server at ${url} limits the rate of requests: start it without, or the checks measure the limit`;
     }

@@ -145,7 +145,8 @@ export class ServerWorld {
     demand(
       answer.status === status,
       invariant,
-      () => `${method} ${path} is answered ${answer.status}, and should be ${status}: ${answer.text.slice(0, 300)}`,
+      () =>
+        `${method} ${path} is answered ${answer.status}, and should be ${status}: ${answer.text.slice(0, 300)}`,
     );
     return answer;
   }
@@ -167,6 +168,7 @@ export class ServerWorld {
   /** Asks for a WebSocket that has to be refused. @returns the answer in place of the upgrade */
   async refusedStream(
     path: string,
+    invariant: ServerInvariantId,
     options: Pick<CallOptions, "anonymous" | "headers"> = {},
   ): Promise<Answer> {
     const headers = { ...(options.anonymous !== true && this.#authorization), ...options.headers };
@@ -174,7 +176,7 @@ export class ServerWorld {
       const asked = await this.#answered(`a request to upgrade ${path}`, (milliseconds) =>
         askToUpgrade(`${this.#origin}${path}`, headers, milliseconds),
       );
-      demand(asked !== undefined, "STR-5", () => `a stream of ${path} is opened, and should be refused`);
+      demand(asked !== undefined, invariant, () => `a stream of ${path} is opened, and should be refused`);
       return asked;
     });
     expectForm(answer, "GET");
@@ -201,11 +203,7 @@ export class ServerWorld {
     return this.#key === undefined ? {} : { authorization: `Bearer ${this.#key}` };
   }
 
-  async #open(
-    lane: string,
-    path: string,
-    connect: (frames: Frames) => Promise<Connection>,
-  ): Promise<Frames> {
+  async #open(lane: string, path: string, connect: (frames: Frames) => Promise<Connection>): Promise<Frames> {
     this.history.note(lane, `open ${path}`);
     const frames = new Frames(this.#patience, (text) => this.history.note(lane, text));
     this.#streams.push(frames);
@@ -247,7 +245,8 @@ export class ServerWorld {
     const tag = headers.get("etag");
     demand(tag !== null && /^"\d+"$/.test(tag), "LOG-3", () => `GET ${path} has the ETag ${tag ?? "(none)"}`);
     const key = `${path} ${tag}`;
-    if (this.#tagged.has(key)) demandEqual(body, this.#tagged.get(key), "LOG-3", `GET ${path} under ETag ${tag}`);
+    if (this.#tagged.has(key))
+      demandEqual(body, this.#tagged.get(key), "LOG-3", `GET ${path} under ETag ${tag}`);
     else this.#tagged.set(key, body);
   }
 

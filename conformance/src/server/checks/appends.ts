@@ -120,7 +120,13 @@ export const APPENDS: readonly Check<ServerWorld>[] = [
           if_version: asked,
           ...(key && { idempotency_key: `k${at}` }),
         };
-        const answer = await world.expect(asked === version ? 201 : 409, "APP-4", "POST", `${path}/messages`, body);
+        const answer = await world.expect(
+          asked === version ? 201 : 409,
+          "APP-4",
+          "POST",
+          `${path}/messages`,
+          body,
+        );
         if (asked === version) version += count;
         demandEqual(answer.body["version"], version, "APP-4", `the version told at if_version ${asked}`);
       }

@@ -47,7 +47,11 @@ export const KEYS: readonly Check<ServerWorld>[] = [
         demandEqual(again.status, 201, "APP-5", "the status of a repeated append");
         demandEqual({ ...again.body }, { ...first.body, deduplicated: true }, "APP-5", "the repeated answer");
       }
-      for (const other of [await append("two"), await append("one", {}, 77), await append("two", { if_version: 0 })]) {
+      for (const other of [
+        await append("two"),
+        await append("one", {}, 77),
+        await append("two", { if_version: 0 }),
+      ]) {
         demandEqual(other.status, 422, "APP-5", "the status of another content under the key");
       }
       const { body } = await world.ok("GET", `${path}/tail`);
@@ -78,7 +82,12 @@ export const KEYS: readonly Check<ServerWorld>[] = [
         ...keyed,
         message: say("two"),
       });
-      demandEqual(elsewhere.body["deduplicated"], undefined, "APP-5", "deduplicated, in another conversation");
+      demandEqual(
+        elsewhere.body["deduplicated"],
+        undefined,
+        "APP-5",
+        "deduplicated, in another conversation",
+      );
     },
   }),
 ];

@@ -5,7 +5,9 @@ import { asFields, type Fields } from "../answer.js";
 import { say } from "../messages.js";
 import type { ServerWorld } from "../server-world.js";
 
-const VALUE = fc.constantFrom(1, "1", true, "true", 0.5, "0.5", "", "a b&c=d", "ü", -0, null, ["1"], { a: 1 });
+const VALUE = fc.constantFrom(1, "1", true, "true", 0.5, "0.5", "", "a b&c=d", "ü", -0, null, ["1"], {
+  a: 1,
+});
 
 /** The list of conversations. */
 export const LISTING: readonly Check<ServerWorld>[] = [
@@ -48,7 +50,11 @@ export const LISTING: readonly Check<ServerWorld>[] = [
     invariants: ["LOG-2"],
     mode: "sequence",
     runs: 4,
-    arbitrary: fc.record({ count: fc.integer({ min: 2, max: 6 }), which: fc.nat({ max: 5 }), append: fc.boolean() }),
+    arbitrary: fc.record({
+      count: fc.integer({ min: 2, max: 6 }),
+      which: fc.nat({ max: 5 }),
+      append: fc.boolean(),
+    }),
     run: async (world: ServerWorld, { count, which, append }) => {
       const names = Array.from({ length: count }, (_, at) => `c${at}`);
       let newest = "";
@@ -110,7 +116,7 @@ async function listed(
       const id = String(record["id"]);
       demand(!ids.includes(id), "LOG-2", () => `${id} is listed twice`);
       ids.push(id);
-      const own = await world.ok("GET", `/v1/conversations/${encodeURIComponent(id)}`);
+      const own = await world.expect(200, "LOG-2", "GET", `/v1/conversations/${encodeURIComponent(id)}`);
       demandEqual(record, own.body, "LOG-2", `what the list says of ${id}`);
       const at = Date.parse(String(record["updated_at"]));
       demand(at <= before, "LOG-2", () => `${id} is listed behind one that changed before it`);

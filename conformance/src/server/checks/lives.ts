@@ -68,7 +68,12 @@ export const LIVES: readonly Check<ServerWorld>[] = [
       demandEqual(list.body["conversations"], [], "END-2", "what is listed after a purge");
       const again = await world.expect(201, "END-2", "PUT", path, {});
       const { version, last_seq: lastSeq, metadata, tombstoned } = again.body;
-      demandEqual([version, lastSeq, metadata, tombstoned], [0, 0, {}, false], "END-2", "the record of a new life");
+      demandEqual(
+        [version, lastSeq, metadata, tombstoned],
+        [0, 0, {}, false],
+        "END-2",
+        "the record of a new life",
+      );
       const revision = (answer: { headers: Headers }): number =>
         Number(/\d+/.exec(answer.headers.get("etag") ?? "")?.[0]);
       demand(

@@ -30,7 +30,10 @@ export const SERVER_RACES: readonly Check<ServerWorld>[] = [
           demand(!told.has(body["seq"]), "APP-3", () => `seq ${String(body["seq"])} was told twice`);
           told.set(body["seq"], text);
           // What was acknowledged is read, by everybody.
-          const { body: tail } = await world.ok("GET", `${path}/messages?from=${String(body["seq"])}&limit=1`);
+          const { body: tail } = await world.ok(
+            "GET",
+            `${path}/messages?from=${String(body["seq"])}&limit=1`,
+          );
           demandEqual(textsIn(tail), [`${text}-b`], "APP-3", `what is read at seq ${String(body["seq"])}`);
         }
       });
@@ -59,7 +62,11 @@ export const SERVER_RACES: readonly Check<ServerWorld>[] = [
     invariants: ["APP-4"],
     mode: "race",
     runs: 5,
-    arbitrary: fc.record({ callers: CALLERS, marks: fc.nat({ max: 2 }), count: fc.integer({ min: 1, max: 2 }) }),
+    arbitrary: fc.record({
+      callers: CALLERS,
+      marks: fc.nat({ max: 2 }),
+      count: fc.integer({ min: 1, max: 2 }),
+    }),
     run: async (world: ServerWorld, { callers, marks, count }) => {
       const path = world.context();
       await world.ok("PUT", path, {});
@@ -126,7 +133,8 @@ export const SERVER_RACES: readonly Check<ServerWorld>[] = [
       await world.ok("PUT", path, { policy: { strategy: "manual" } });
       await world.ok("POST", `${path}/messages`, { messages: [say("a", 1), say("b", 1)] });
       await together(callers, async (who, lane) => {
-        if (who % 2 === 0) await world.ok("POST", `${path}/messages`, { message: say(`${who}`, 1) }, { lane });
+        if (who % 2 === 0)
+          await world.ok("POST", `${path}/messages`, { message: say(`${who}`, 1) }, { lane });
         else {
           const compaction = { replacement: [say("summary", 1)], through_seq: 2 };
           await world.ok("POST", `${path}/compact`, compaction, { lane });

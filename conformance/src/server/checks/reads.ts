@@ -58,12 +58,18 @@ export const READS: readonly Check<ServerWorld>[] = [
         demandEqual(own, versions.slice(first, first + limit), "CRE-3", "the versions of the messages");
         read.push(...expected);
         const resume = read.length === last ? version : versions[read.length - 1];
-        demandEqual(body["version"], resume, "LOG-4", `the version of a page up to ${read.length} of ${last}`);
+        demandEqual(
+          body["version"],
+          resume,
+          "LOG-4",
+          `the version of a page up to ${read.length} of ${last}`,
+        );
         demandEqual(body["first_seq"], 1, "LOG-1", "first_seq");
       } while (read.length < last);
       const page = await world.ok("GET", `${path}/messages?from=${from + 1}&limit=${limit}`);
       demandEqual(seqsIn(page.body), seqs.slice(from, from + limit), "LOG-1", `the page from ${from + 1}`);
-      if (from >= last) demandEqual(page.body["version"], version, "LOG-4", "the version of a page past the end");
+      if (from >= last)
+        demandEqual(page.body["version"], version, "LOG-4", "the version of a page past the end");
       const tail = await world.ok("GET", `${path}/tail?offset=${offset}&limit=${limit}`);
       const end = Math.max(0, last - offset);
       demandEqual(seqsIn(tail.body), seqs.slice(Math.max(0, end - limit), end), "LOG-1", "the tail");

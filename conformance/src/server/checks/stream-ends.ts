@@ -26,13 +26,13 @@ export const STREAM_ENDS: readonly Check<ServerWorld>[] = [
       if (how === "tombstone") await world.ok("DELETE", path);
       if (how === "purge") await world.ok("DELETE", `${path}?purge=true`);
       for (const frames of [stream, events]) {
-        const { type, version } = await frames.next();
+        const { type, version } = await frames.next("STR-4");
         demandEqual([type, version], ["tombstoned", 0], "STR-4", "the last frame");
       }
       demandEqual(await stream.closed("STR-4"), 1000, "STR-4", "the code that the stream is closed with");
       await events.closed("STR-4");
       if (how === "purge") {
-        const { status } = await world.refusedStream(`${path}/stream?cursor=0`);
+        const { status } = await world.refusedStream(`${path}/stream?cursor=0`, "STR-5");
         demandEqual(status, 404, "STR-5", "the status of a stream of what was purged");
       }
     },
@@ -56,9 +56,11 @@ export const STREAM_ENDS: readonly Check<ServerWorld>[] = [
         [`${world.conversation("missing")}/stream`, 404],
         [`${path}/streams`, 404],
       ] as const) {
-        const answer = await world.refusedStream(stream);
+        const answer = await world.refusedStream(stream, "STR-5");
         demandEqual(answer.status, status, "STR-5", `the status of a WebSocket at ${stream}`);
-        const events = await world.call("GET", stream, undefined, { headers: { accept: "text/event-stream" } });
+        const events = await world.call("GET", stream, undefined, {
+          headers: { accept: "text/event-stream" },
+        });
         demandEqual(events.status, status, "STR-5", `the status of server-sent events at ${stream}`);
       }
       await world.expect(400, "STR-5", "GET", `${path}/stream`);

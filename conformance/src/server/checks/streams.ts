@@ -35,7 +35,6 @@ export const STREAMS: readonly Check<ServerWorld>[] = [
       const live = await world.stream(`${path}/stream?cursor=0`, "live");
       const heard: StreamFrame[] = [];
       for (const step of [...steps, { do: "append", tokens: [1] } as const]) {
-        // A stream without a cursor begins where the log is.
         if (!(await take(world, path, model, step, told))) continue;
         // Whatever happened shows in the state that is told behind it.
         heard.push(
@@ -52,7 +51,8 @@ export const STREAMS: readonly Check<ServerWorld>[] = [
       const events = await world.events(`${path}/stream?cursor=0`, { "last-event-id": String(behind) });
       const before = model.version;
       await take(world, path, model, { do: "append", tokens: [1, 1] }, told);
-      const last = ({ type, version }: StreamFrame): boolean => type === "context" && version === model.version;
+      const last = ({ type, version }: StreamFrame): boolean =>
+        type === "context" && version === model.version;
       expectTold(await resumed.through(last), told, behind);
       expectTold(await fresh.through(last), told, before);
       expectTold(await events.through(last), told, behind, "STR-6");
@@ -142,12 +142,12 @@ export const STREAMS: readonly Check<ServerWorld>[] = [
         await world.events(`${path}/stream?cursor=${cursor}`),
       ];
       for (const stream of streams) {
-        const { type, expected, actual } = await stream.next();
+        const { type, expected, actual } = await stream.next("STR-3");
         demandEqual([type, expected, actual], ["gap", cursor + 1, 2], "STR-3", "the first frame");
       }
       await world.ok("POST", `${path}/messages`, { message: say("three") });
       for (const stream of streams) {
-        const { type, version, message } = await stream.next();
+        const { type, version, message } = await stream.next("STR-3");
         demandEqual(
           [type, version, textOf(message)],
           ["message", 3, "three"],
@@ -185,7 +185,9 @@ export const STREAMS: readonly Check<ServerWorld>[] = [
   }),
 ];
 
-type Step = (typeof STEP extends fc.Arbitrary<infer T> ? T : never) | { do: "append"; tokens: readonly number[] };
+type Step =
+  | (typeof STEP extends fc.Arbitrary<infer T> ? T : never)
+  | { do: "append"; tokens: readonly number[] };
 
 /** Does one thing to a context and its model, and notes what streams have to tell. @returns whether it is an event */
 async function take(
@@ -253,7 +255,9 @@ function expectTold(
 }
 
 function eventsBehind(told: readonly Told[], behind: number): unknown[] {
-  return told.filter(({ version, event }) => version > behind && event !== undefined).map(({ event }) => event);
+  return told
+    .filter(({ version, event }) => version > behind && event !== undefined)
+    .map(({ event }) => event);
 }
 
 /** The events that frames tell, without what else they may hold. */
