@@ -1,12 +1,14 @@
 /** What a store promises of itself, on a driver that is slow, raced or shared. */
-import { openMemory } from "@fastpaca/driver-memory";
 import { describe, expect, test } from "vitest";
 import { overriding, shared } from "./drivers.js";
-import { fate, hello, ID, numbered, open, summary } from "./harness.js";
+import { fate, hello, ID, numbered, storeOver, Stores, summary, TIMEOUT } from "./harness.js";
+import { BACKENDS } from "./http/backends.js";
 
-describe("a store and its driver", () => {
+describe.each(BACKENDS)("a store over $name", { timeout: TIMEOUT }, (backend) => {
+  const stores = new Stores(backend);
+
   test("nothing is told before its commit has landed, refusals included", async () => {
-    const driver = openMemory();
+    const driver = await stores.database.driver();
     const gate = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();
     let closed = false;
@@ -19,7 +21,7 @@ describe("a store and its driver", () => {
         return driver.commit(commits);
       },
     });
-    const { store } = open({ driver: gated });
+    const store = storeOver(gated);
     await store.contexts.put(ID);
     closed = true;
     const told: string[] = [];
@@ -38,10 +40,10 @@ describe("a store and its driver", () => {
   });
 
   test("a fold that lost is decided again on the head that won, refusals included", async () => {
-    const driver = openMemory();
-    const { store: rival } = open({ driver: shared(driver) });
+    const [driver, another] = await stores.database.drivers(2);
+    const rival = storeOver(another);
     let interrupt = false;
-    const raced = overriding(shared(driver), {
+    const raced = overriding(driver, {
       commit: async (commits) => {
         if (interrupt) {
           interrupt = false;
@@ -50,7 +52,7 @@ describe("a store and its driver", () => {
         return driver.commit(commits);
       },
     });
-    const { store } = open({ driver: raced });
+    const store = storeOver(raced);
     await store.contexts.put(ID, { policy: { strategy: "last_n", config: { limit: 3 } } });
     await store.contexts.append(ID, { message: numbered(0) });
     interrupt = true;
@@ -68,8 +70,7 @@ describe("a store and its driver", () => {
   });
 
   test("a key that another store wrote meanwhile is found, before and after the version is looked at", async () => {
-    const driver = openMemory();
-    const [here, there] = [open({ driver: shared(driver) }).store, open({ driver: shared(driver) }).store];
+    const [here, there] = await stores.pair();
     await here.contexts.put(ID);
     await there.contexts.append(ID, { message: hello, idempotency_key: "k" });
     expect(await here.contexts.append(ID, { message: hello, idempotency_key: "k" })).toMatchObject({
@@ -83,7 +84,7 @@ describe("a store and its driver", () => {
   });
 
   test("several keys that are held already are found together, whatever else refuses their appends", async () => {
-    const { store } = open();
+    const { store } = await stores.open();
     await store.contexts.put(ID);
     await store.contexts.append(ID, { message: hello, idempotency_key: "k" });
     await store.contexts.append(ID, { message: hello, idempotency_key: "l" });
@@ -98,8 +99,7 @@ describe("a store and its driver", () => {
   });
 
   test("what one store commits the other one answers by at once: refusals, versions, reads", async () => {
-    const driver = openMemory();
-    const [here, there] = [open({ driver: shared(driver) }).store, open({ driver: shared(driver) }).store];
+    const [here, there] = await stores.pair();
     await here.contexts.put(ID);
     await here.contexts.append(ID, { message: hello });
     await there.contexts.append(ID, { message: hello });
@@ -117,8 +117,7 @@ describe("a store and its driver", () => {
   });
 
   test("a purge by another store is noticed by a write that has to load what the purge erased", async () => {
-    const driver = openMemory();
-    const [here, there] = [open({ driver: shared(driver) }).store, open({ driver: shared(driver) }).store];
+    const [here, there] = await stores.pair();
     await here.contexts.put(ID);
     await there.contexts.append(ID, { message: hello });
     // Here, the head is known now, but not the window's messages.
@@ -130,7 +129,7 @@ describe("a store and its driver", () => {
   });
 
   test("a conversation that is being written is read as it is, however small the cache", async () => {
-    const { store } = open({ cacheBytes: 0 });
+    const { store } = await stores.open({ cacheBytes: 0 });
     await store.contexts.put(ID);
     for (let n = 1; n <= 20; n++) {
       const writing = store.contexts.append(ID, { message: numbered(n) });
@@ -143,7 +142,7 @@ describe("a store and its driver", () => {
   });
 
   test("a conversation that is being written stays in the cache, whatever else is read", async () => {
-    const driver = openMemory();
+    const driver = await stores.database.driver();
     const gate = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();
     let gated = false;
@@ -157,7 +156,7 @@ describe("a store and its driver", () => {
       },
     });
     // Room for two conversations and a little more.
-    const { store } = open({ driver: slowed, cacheBytes: 5500 });
+    const store = storeOver(slowed, { cacheBytes: 5500 });
     for (const id of [ID, "d", "e", "f"]) await store.contexts.put(id);
     gated = true;
     const writing = store.contexts.append(ID, { message: hello });
@@ -169,7 +168,7 @@ describe("a store and its driver", () => {
   });
 
   test("an answer of the database that was overtaken by a newer one does not bring back the old state", async () => {
-    const driver = shared(openMemory());
+    const driver = shared(await stores.database.driver());
     const held: (() => void)[] = [];
     let holding = false;
     const reordering = overriding(driver, {
@@ -179,7 +178,7 @@ describe("a store and its driver", () => {
         return heads;
       },
     });
-    const { store } = open({ driver: reordering });
+    const store = storeOver(reordering);
     await store.contexts.put(ID);
     holding = true;
     const early = store.contexts.get(ID);
@@ -193,7 +192,7 @@ describe("a store and its driver", () => {
   });
 
   test("a commit may be read before its writer is told that it landed", async () => {
-    const driver = shared(openMemory());
+    const driver = shared(await stores.database.driver());
     const seen: unknown[] = [];
     let look = false;
     const landing = overriding(driver, {
@@ -203,7 +202,7 @@ describe("a store and its driver", () => {
         return outcomes;
       },
     });
-    const { store } = open({ driver: landing });
+    const store = storeOver(landing);
     await store.contexts.put(ID, { token_budget: 10 });
     const read = async (): Promise<unknown> => {
       const { messages, used_tokens } = (await store.contexts.context(ID, { budget_tokens: 4 })).value;
@@ -229,8 +228,7 @@ describe("a store and its driver", () => {
   });
 
   test("in a cold cache, writes that were sent while others are under way see what those made", async () => {
-    const driver = openMemory();
-    const { store } = open({ driver, cacheBytes: 0 });
+    const { store } = await stores.open({ cacheBytes: 0 });
     await store.contexts.put("other");
     await store.contexts.put(ID);
     for (let n = 0; n < 10; n++) {
@@ -244,7 +242,7 @@ describe("a store and its driver", () => {
   });
 
   test("a read with a budget may run beside a compaction that lands, at any moment", async () => {
-    const driver = openMemory();
+    const driver = await stores.database.driver();
     for (let moment = -24; moment < 24; moment++) {
       const id = `at ${moment}`;
       const read = async (): Promise<number> =>
@@ -259,7 +257,7 @@ describe("a store and its driver", () => {
           return after(moment, () => Promise.resolve(outcomes));
         },
       });
-      const { store } = open({ driver: landing });
+      const store = storeOver(landing);
       await store.contexts.put(id, { token_budget: 500, policy: { strategy: "manual" } });
       await store.contexts.append(id, { messages: Array.from({ length: 200 }, () => hello) });
       await read();

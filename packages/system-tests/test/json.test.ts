@@ -1,17 +1,11 @@
 /** What callers send is what readers get, as JSON values. */
-import { createStore, type MessageInput, type Store } from "@fastpaca/core";
-import { openMemory } from "@fastpaca/driver-memory";
+import type { MessageInput, Store } from "@fastpaca/core";
 import fc from "fast-check";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { within } from "./drivers.js";
+import { ID, storeOver, Stores, TIMEOUT } from "./harness.js";
+import { BACKENDS } from "./http/backends.js";
 import { parameters } from "./runner.js";
-
-const ID = "c";
-
-function open(cacheBytes?: number): Store {
-  const store = createStore({ driver: openMemory(), estimator: () => 1, cacheBytes });
-  onTestFinished(() => store.close());
-  return store;
-}
 
 /**
  * A value's JSON, told apart more finely than by `JSON.stringify`: `-0` is not `0`, and fields that a plain assignment
@@ -37,21 +31,31 @@ function nested(depth: number): unknown {
   return value;
 }
 
-async function roundTrip(store: Store, input: MessageInput): Promise<void> {
+/** Two stores over one database: one writes, and reads what it remembers; the other one reads what is stored. */
+interface Pair {
+  readonly store: Store;
+  readonly cold: Store;
+}
+
+async function roundTrip({ store, cold }: Pair, input: MessageInput): Promise<void> {
   const { version } = (await store.contexts.put(ID)).document.value;
   const { seq } = await store.contexts.append(ID, { message: input });
   const expected = exact(sent(input));
-  for (const read of [
-    (await store.contexts.tail(ID, { limit: 1 })).value.messages[0],
-    (await store.conversations.replay(ID, { from: seq })).value.messages[0],
-    (await store.contexts.context(ID)).value.messages.at(-1),
-  ]) {
-    expect(exact(sent(read ?? {}))).toBe(expected);
-    expect(read).toMatchObject({ seq, version: version + 1, token_count: input.token_count ?? 1 });
+  for (const { contexts, conversations } of [store, cold]) {
+    for (const read of [
+      (await contexts.tail(ID, { limit: 1 })).value.messages[0],
+      (await conversations.replay(ID, { from: seq })).value.messages[0],
+      (await contexts.context(ID)).value.messages.at(-1),
+    ]) {
+      expect(exact(sent(read ?? {}))).toBe(expected);
+      expect(read).toMatchObject({ seq, version: version + 1, token_count: input.token_count ?? 1 });
+    }
   }
   await store.contexts.compact(ID, { replacement: [input, input] });
-  const { messages } = (await store.contexts.context(ID)).value;
-  expect(messages.map((message) => exact(sent(message)))).toEqual([expected, expected]);
+  for (const { contexts } of [store, cold]) {
+    const { messages } = (await contexts.context(ID)).value;
+    expect(messages.map((message) => exact(sent(message)))).toEqual([expected, expected]);
+  }
 }
 
 const odd = [
@@ -65,79 +69,23 @@ const odd = [
   "\\u0000",
   "__proto__",
   "",
+  ".",
+  "a.b..c",
+  "$",
+  "$set",
+  "$oid",
+  "_id",
+  "\u{1F999}\u{10FFFF}",
+  // Equal to a reader, not to a byte: composed and decomposed.
+  "\u00e9e\u0301",
+  " \r\n\t ",
+  "'; --\\",
 ];
 
 /** Objects with a field under any name, `__proto__` too, which must become a field like others. */
 function withField(name: string, value: unknown): Record<string, unknown> {
   return Object.fromEntries([[name, value]]);
 }
-
-test.each([
-  ...odd.map((value) => ({ name: JSON.stringify(value), field: value as unknown })),
-  ...odd.map((key) => ({
-    name: `the field ${JSON.stringify(key)}`,
-    field: withField(key, { [key]: [key] }) as unknown,
-  })),
-  { name: "-0", field: [-0, 0, { zero: -0 }] },
-  {
-    name: "the largest and the smallest numbers",
-    field: [1e308, -1e308, Number.MAX_VALUE, 5e-324, 2 ** 53 + 2, 0.1],
-  },
-  { name: "integer-like keys", field: { "10": 1, "9": 2, a: 3, "-1": 4, "01": 5 } },
-  { name: "nulls and empty values", field: [null, {}, [], "", false, 0] },
-  { name: "names of the prototype", field: { constructor: 1, toString: 2, hasOwnProperty: null } },
-])("$name comes back as it was sent", async ({ field }) => {
-  for (const cacheBytes of [undefined, 0]) {
-    const store = open(cacheBytes);
-    await roundTrip(store, {
-      role: "user",
-      parts: [{ type: "text", text: field }],
-      field,
-    });
-  }
-});
-
-test("values as deep as they may be come back as they were sent", async () => {
-  // Around a field there is the message; around a part's field there are the part and the parts as well.
-  await roundTrip(open(), { role: "user", parts: [{ type: "text", deep: nested(253) }], field: nested(255) });
-});
-
-test("nesting one level deeper is refused", async () => {
-  const store = open();
-  await store.contexts.put(ID);
-  const message = { role: "user", parts: [], field: nested(256) };
-  await expect(store.contexts.append(ID, { message })).rejects.toMatchObject({ code: "invalid_request" });
-});
-
-test.each([
-  { name: "NaN", value: Number.NaN },
-  { name: "an infinite number", value: Number.POSITIVE_INFINITY },
-  { name: "a bigint", value: 1n },
-  { name: "a function", value: () => 1 },
-])("$name, which JSON cannot express, is refused", async ({ value }) => {
-  const store = open();
-  await store.contexts.put(ID);
-  const message = { role: "user", parts: [{ type: "text", deep: [{ value }] }] };
-  await expect(store.contexts.append(ID, { message })).rejects.toMatchObject({ code: "invalid_request" });
-});
-
-test("the store's own fields override the caller's, at the top and nowhere else", async () => {
-  const store = open();
-  await store.contexts.put(ID);
-  const own = { seq: 9, version: 9, inserted_at: "x", token_count: 9 };
-  await store.contexts.append(ID, {
-    message: { ...own, role: "user", parts: [{ type: "text", ...own }], inner: own },
-  });
-  const [message] = (await store.contexts.tail(ID)).value.messages;
-  expect(message).toMatchObject({
-    seq: 1,
-    version: 1,
-    token_count: 9,
-    inner: own,
-    parts: [{ type: "text", ...own }],
-  });
-  expect(message?.inserted_at).not.toBe("x");
-});
 
 const text = fc.oneof(fc.string({ unit: "binary" }), fc.string(), fc.constantFrom(...odd));
 const json = fc.letrec<{ value: unknown }>((tie) => ({
@@ -151,19 +99,148 @@ const json = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 })).value;
 
-test("any JSON comes back as it was sent: in messages, in replacements, in metadata", async () => {
-  const store = open(4000);
-  await fc.assert(
-    fc.asyncProperty(json, text, json, async (field, name, part) => {
-      await roundTrip(store, {
-        role: "user",
-        parts: [{ type: "text", part }],
-        ...withField(`_${name}`, field),
-      });
-      const metadata = withField(name, field);
-      const { document } = await store.contexts.put(ID, { metadata });
-      expect(exact(document.value.metadata)).toBe(exact(metadata));
-    }),
-    parameters(300),
-  );
+describe.each(BACKENDS)("over $name", { timeout: TIMEOUT }, (backend) => {
+  const stores = new Stores(backend);
+
+  async function open(cacheBytes?: number): Promise<Pair> {
+    const [driver, another] = await stores.database.drivers(2);
+    return { store: storeOver(driver, { cacheBytes }), cold: storeOver(another, { cacheBytes: 0 }) };
+  }
+
+  test.each([
+    ...odd.map((value) => ({ name: JSON.stringify(value), field: value as unknown })),
+    ...odd.map((key) => ({
+      name: `the field ${JSON.stringify(key)}`,
+      field: withField(key, { [key]: [key] }) as unknown,
+    })),
+    {
+      name: "what looks like another database's values",
+      field: { $date: "x", $numberLong: "1", "a.$[]": [{ $oid: null }] },
+    },
+    { name: "-0", field: [-0, 0, { zero: -0 }] },
+    {
+      name: "the largest and the smallest numbers",
+      field: [1e308, -1e308, Number.MAX_VALUE, 5e-324, 2 ** 53, -(2 ** 53), 2 ** 53 + 2, 2 ** 63, 0.1],
+    },
+    { name: "integer-like keys", field: { "10": 1, "9": 2, a: 3, "-1": 4, "01": 5 } },
+    { name: "nulls and empty values", field: [null, {}, [], "", false, 0] },
+    { name: "names of the prototype", field: { constructor: 1, toString: 2, hasOwnProperty: null } },
+  ])("$name comes back as it was sent", async ({ field }) => {
+    await roundTrip(await open(), { role: "user", parts: [{ type: "text", text: field }], field });
+  });
+
+  test("values as deep as they may be come back as they were sent", async () => {
+    // Around a field there is the message; around a part's field there are the part and the parts as well.
+    await roundTrip(await open(), {
+      role: "user",
+      parts: [{ type: "text", deep: nested(253) }],
+      field: nested(255),
+    });
+  });
+
+  test("a mebibyte comes back as it was sent, in any script", async () => {
+    const pair = await open();
+    for (const unit of ["x", "\u0000", "é", "\u{1F999}", "\ud800"]) {
+      const count = Math.floor(2 ** 20 / Buffer.byteLength(JSON.stringify(unit).slice(1, -1)));
+      await roundTrip(pair, { role: "user", parts: [{ type: "text", text: unit.repeat(count) }] });
+    }
+  });
+
+  test("ids are told apart by every byte, and come back as they were sent", async () => {
+    const ids = [
+      "a",
+      "A",
+      "a ",
+      "a.",
+      "ä",
+      "a\u0308",
+      "a%",
+      "a_",
+      "$a",
+      "a'b",
+      'a"b',
+      "a\\b",
+      "a/b",
+      "\u{1F999}",
+      "\uffff",
+      "\u{10FFFF}",
+      "__proto__",
+      "null",
+      "\u{1F999}".repeat(127),
+      `${"\u{1F999}".repeat(127)}a`,
+      "\uffff".repeat(255),
+      "1:a",
+    ];
+    const database = await backend.open();
+    onTestFinished(database.close);
+    const store = storeOver(database.driver);
+    for (const [n, id] of ids.entries()) {
+      await store.conversations.put(id, { metadata: { n } });
+      await store.conversations.append(id, { message: { role: "user", parts: [], n }, idempotency_key: id });
+    }
+    const cold = storeOver(within(database.driver, ""), { cacheBytes: 0 });
+    for (const [n, id] of ids.entries()) {
+      expect((await cold.conversations.get(id)).value).toMatchObject({ id, last_seq: 1, metadata: { n } });
+      expect((await cold.conversations.replay(id)).value.messages).toMatchObject([{ n }]);
+      const again = { message: { role: "user", parts: [], n }, idempotency_key: id };
+      expect(await cold.conversations.append(id, again)).toMatchObject({ seq: 1, deduplicated: true });
+    }
+    const { conversations } = (await store.conversations.list({ limit: 100 })).value;
+    expect(conversations.map(({ id }) => id).sort()).toEqual(ids.toSorted());
+  });
+
+  test("nesting one level deeper is refused", async () => {
+    const { store } = await open();
+    await store.contexts.put(ID);
+    const message = { role: "user", parts: [], field: nested(256) };
+    await expect(store.contexts.append(ID, { message })).rejects.toMatchObject({ code: "invalid_request" });
+  });
+
+  test.each([
+    { name: "NaN", value: Number.NaN },
+    { name: "an infinite number", value: Number.POSITIVE_INFINITY },
+    { name: "a bigint", value: 1n },
+    { name: "a function", value: () => 1 },
+  ])("$name, which JSON cannot express, is refused", async ({ value }) => {
+    const { store } = await open();
+    await store.contexts.put(ID);
+    const message = { role: "user", parts: [{ type: "text", deep: [{ value }] }] };
+    await expect(store.contexts.append(ID, { message })).rejects.toMatchObject({ code: "invalid_request" });
+  });
+
+  test("the store's own fields override the caller's, at the top and nowhere else", async () => {
+    const { store } = await open();
+    await store.contexts.put(ID);
+    const own = { seq: 9, version: 9, inserted_at: "x", token_count: 9 };
+    await store.contexts.append(ID, {
+      message: { ...own, role: "user", parts: [{ type: "text", ...own }], inner: own },
+    });
+    const [message] = (await store.contexts.tail(ID)).value.messages;
+    expect(message).toMatchObject({
+      seq: 1,
+      version: 1,
+      token_count: 9,
+      inner: own,
+      parts: [{ type: "text", ...own }],
+    });
+    expect(message?.inserted_at).not.toBe("x");
+  });
+
+  test("any JSON comes back as it was sent: in messages, in replacements, in metadata", async () => {
+    const pair = await open(4000);
+    await fc.assert(
+      fc.asyncProperty(json, text, json, async (field, name, part) => {
+        await roundTrip(pair, {
+          role: "user",
+          parts: [{ type: "text", part }],
+          ...withField(`_${name}`, field),
+        });
+        const metadata = withField(name, field);
+        const { document } = await pair.store.contexts.put(ID, { metadata });
+        for (const read of [document, await pair.store.contexts.get(ID), await pair.cold.contexts.get(ID)])
+          expect(exact(read.value.metadata)).toBe(exact(metadata));
+      }),
+      parameters(300, backend.pace),
+    );
+  });
 });

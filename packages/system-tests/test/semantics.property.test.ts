@@ -4,12 +4,14 @@
  *
  *     FASTPACA_SEED=… FASTPACA_PATH=… vitest run semantics.property -t "<name of the test>"
  */
-import { openMemory } from "@fastpaca/driver-memory";
+import type { Driver } from "@fastpaca/core";
 import fc from "fast-check";
 import { describe, test } from "vitest";
-import { overriding, shared, slow, uncertain, type Fate } from "./drivers.js";
+import { overriding, slow, uncertain, type Fate } from "./drivers.js";
+import { BACKENDS } from "./http/backends.js";
 import { intent, opening, type Intent } from "./intents.js";
 import { parameters, Runner, type Setup } from "./runner.js";
+import { sharedDatabase } from "./shared-database.js";
 
 const TIMEOUT = 120_000;
 
@@ -47,82 +49,93 @@ async function inBursts(setup: Setup, intents: readonly (readonly Intent[])[]): 
   await runner.finish();
 }
 
-function alone(options: { cacheBytes?: number } = {}): Setup {
-  const driver = openMemory();
-  return { driver, drivers: [driver], ...options };
+describe.each(BACKENDS)(
+  "the store over $name answers what the model answers",
+  { timeout: TIMEOUT },
+  (backend) => {
+    const database = sharedDatabase(backend);
+
+    async function alone({
+      over = same,
+      ...options
+    }: { cacheBytes?: number; over?: (driver: Driver) => Driver } = {}): Promise<Setup> {
+      const driver = await database.driver();
+      return { driver, drivers: [over(driver)], ...options };
+    }
+
+    async function together(over: (driver: Driver) => Driver = same): Promise<Setup> {
+      const [driver, another] = await database.drivers(2);
+      return { driver, drivers: [over(driver), another] };
+    }
+
+    test("call by call", async () => {
+      await fc.assert(
+        fc.asyncProperty(history, async (intents) => inTurn(await alone(), intents)),
+        parameters(1000, backend.pace),
+      );
+    });
+
+    test("call by call, from a cold cache", async () => {
+      await fc.assert(
+        fc.asyncProperty(history, async (intents) => inTurn(await alone({ cacheBytes: 0 }), intents)),
+        parameters(600, backend.pace),
+      );
+    });
+
+    test("call by call, from a cache that holds little", async () => {
+      await fc.assert(
+        fc.asyncProperty(history, fc.integer({ min: 500, max: 8000 }), async (intents, cacheBytes) =>
+          inTurn(await alone({ cacheBytes }), intents),
+        ),
+        parameters(300, backend.pace),
+      );
+    });
+
+    test("call by call, alternating between two stores over one database", async () => {
+      await fc.assert(
+        fc.asyncProperty(history, async (intents) => inTurn(await together(), intents)),
+        parameters(300, backend.pace),
+      );
+    });
+
+    test("in bursts, however they are folded into commits", async () => {
+      await fc.assert(
+        fc.asyncProperty(bursts, async (intents) => inBursts(await alone(), intents)),
+        parameters(700, backend.pace),
+      );
+    });
+
+    test("in bursts, on a slow driver that takes two commits at a time, from a cold cache", async () => {
+      await fc.assert(
+        fc.asyncProperty(bursts, turns, async (intents, turns) => {
+          const narrow = (driver: Driver): Driver =>
+            overriding(slow(driver, turns), { limits: { ...driver.limits, maxBatch: 2 } });
+          return inBursts(await alone({ over: narrow, cacheBytes: 0 }), intents);
+        }),
+        parameters(400, backend.pace),
+      );
+    });
+
+    test("in bursts, alternating between two stores over one database", async () => {
+      await fc.assert(
+        fc.asyncProperty(bursts, turns, async (intents, turns) =>
+          inBursts(await together((driver) => slow(driver, turns)), intents),
+        ),
+        parameters(400, backend.pace),
+      );
+    });
+
+    test("in bursts, on a driver that does not always know what it did", async () => {
+      await fc.assert(
+        fc.asyncProperty(bursts, fates, async (intents, fates) =>
+          inBursts(await alone({ over: (driver) => uncertain(driver, fates) }), intents),
+        ),
+        parameters(60, backend.pace),
+      );
+    });
+  },
+);
+
+function same(driver: Driver): Driver {
+  return driver;
 }
-
-function together(): Setup {
-  const driver = openMemory();
-  return { driver, drivers: [shared(driver), shared(driver)] };
-}
-
-describe("the store answers what the model answers", { timeout: TIMEOUT }, () => {
-  test("call by call", async () => {
-    await fc.assert(
-      fc.asyncProperty(history, (intents) => inTurn(alone(), intents)),
-      parameters(1000),
-    );
-  });
-
-  test("call by call, from a cold cache", async () => {
-    await fc.assert(
-      fc.asyncProperty(history, (intents) => inTurn(alone({ cacheBytes: 0 }), intents)),
-      parameters(600),
-    );
-  });
-
-  test("call by call, from a cache that holds little", async () => {
-    await fc.assert(
-      fc.asyncProperty(history, fc.integer({ min: 500, max: 8000 }), (intents, cacheBytes) =>
-        inTurn(alone({ cacheBytes }), intents),
-      ),
-      parameters(300),
-    );
-  });
-
-  test("call by call, alternating between two stores over one driver", async () => {
-    await fc.assert(
-      fc.asyncProperty(history, (intents) => inTurn(together(), intents)),
-      parameters(300),
-    );
-  });
-
-  test("in bursts, however they are folded into commits", async () => {
-    await fc.assert(
-      fc.asyncProperty(bursts, (intents) => inBursts(alone(), intents)),
-      parameters(700),
-    );
-  });
-
-  test("in bursts, on a slow driver that takes two commits at a time, from a cold cache", async () => {
-    await fc.assert(
-      fc.asyncProperty(bursts, turns, (intents, turns) => {
-        const driver = openMemory();
-        const narrow = overriding(slow(driver, turns), { limits: { ...driver.limits, maxBatch: 2 } });
-        return inBursts({ driver, drivers: [narrow], cacheBytes: 0 }, intents);
-      }),
-      parameters(400),
-    );
-  });
-
-  test("in bursts, alternating between two stores over one driver", async () => {
-    await fc.assert(
-      fc.asyncProperty(bursts, turns, (intents, turns) => {
-        const driver = openMemory();
-        return inBursts({ driver, drivers: [shared(slow(driver, turns)), shared(driver)] }, intents);
-      }),
-      parameters(400),
-    );
-  });
-
-  test("in bursts, on a driver that does not always know what it did", async () => {
-    await fc.assert(
-      fc.asyncProperty(bursts, fates, (intents, fates) => {
-        const driver = openMemory();
-        return inBursts({ driver, drivers: [uncertain(driver, fates)] }, intents);
-      }),
-      parameters(60),
-    );
-  });
-});

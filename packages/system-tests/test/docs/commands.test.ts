@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { BACKENDS, type Backend } from "../http/backends.js";
 import { run } from "./child.js";
 import { curlHome } from "./curl.js";
 import { startByCommand } from "./documented-server.js";
@@ -8,12 +9,27 @@ import { shown } from "./shown.js";
 /** More than the start of a server may take. */
 const TIMEOUT = 120_000;
 
-test.each(["README.md", "docs/quick-start.md"])(
-  "%s: its commands give the answers that it shows",
-  async (file) => {
+interface Case {
+  readonly file: string;
+  /** What the reader has chosen. */
+  readonly name: string;
+  readonly backend?: Backend;
+}
+
+const CASES: readonly Case[] = [
+  { file: "README.md", name: "the default" },
+  { file: "docs/quick-start.md", name: "the default" },
+  ...BACKENDS.map((backend) => ({ file: "docs/quick-start.md", name: backend.name, backend })),
+];
+
+test.each(CASES)(
+  "$file: its commands give the answers that it shows, over $name",
+  async ({ file, backend }) => {
     for (const tool of ["bash", "curl"]) await run(tool, ["--version"], { cwd: ROOT });
     const { blocks } = readMarkdown(file);
-    using home = curlHome(await startByCommand(startCommand(blocks)));
+    const database = await backend?.createDatabase();
+    onTestFinished(() => database?.drop());
+    using home = curlHome(await startByCommand(startCommand(blocks), database?.url));
     const commands = commandsOf(blocks);
     expect(commands.length, "commands in the document").toBeGreaterThanOrEqual(3);
     for (const { command, answer } of commands) {

@@ -39,8 +39,11 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Runs a command of the documents that starts a server; resolves with the port that it listens on. */
-export async function startByCommand(command: string): Promise<number> {
+/**
+ * Runs a command of the documents that starts a server; resolves with the port that it listens on.
+ * @param store a URL; undefined: where the documents say that it is
+ */
+export async function startByCommand(command: string, store?: string): Promise<number> {
   const port = await freePort();
   const directory = await mkdtemp(path.join(tmpdir(), "fastpaca-docs-"));
   // Registered first, so done last: by then the server is gone.
@@ -49,6 +52,7 @@ export async function startByCommand(command: string): Promise<number> {
     FASTPACA_HOST: "127.0.0.1",
     FASTPACA_PORT: String(port),
     FASTPACA_DATA_DIR: path.join(directory, "data"),
+    ...(store !== undefined && { FASTPACA_STORE: store }),
   };
   const child = new Child("bash", ["-c", command], { cwd: ROOT, env });
   await child.line(/listening on http:\/\/127\.0\.0\.1:\d+\/v1/);

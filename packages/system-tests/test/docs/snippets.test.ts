@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { BACKENDS, type Backend } from "../http/backends.js";
 import type { Outcome } from "./child.js";
-import { localServer } from "./documented-server.js";
+import { localServer, type LocalServer } from "./documented-server.js";
 import { readMarkdown, ROOT, type CodeBlock } from "./markdown.js";
 import { moduleOf, SnippetFolder } from "./snippets.js";
 
@@ -55,10 +56,16 @@ async function get(url: string): Promise<unknown> {
   return await response.json();
 }
 
-test(
-  "docs/getting-started.md: its snippets run in order, and what they write is there",
-  async () => {
-    await using server = await localServer();
+async function serverOver(backend: Backend): Promise<LocalServer> {
+  const { driver, close } = await backend.open();
+  onTestFinished(close);
+  return localServer(driver);
+}
+
+test.each(BACKENDS)(
+  "docs/getting-started.md: its snippets run in order, and what they write is there, over $name",
+  async (backend) => {
+    await using server = await serverOver(backend);
     const { prompts } = await execute(moduleOf(snippetsOf("docs/getting-started.md")), server.url);
 
     expect(prompts).toMatchObject([
@@ -96,10 +103,10 @@ describe("the chat route of docs/quick-start.md", () => {
     return route.text;
   };
 
-  test(
-    "streams an answer, and both messages are stored",
-    async () => {
-      await using server = await localServer();
+  test.each(BACKENDS)(
+    "streams an answer, and both messages are stored, over $name",
+    async (backend) => {
+      await using server = await serverOver(backend);
       using folder = new SnippetFolder();
       folder.write("route.ts", routeOf());
       folder.write("main.ts", CALL);

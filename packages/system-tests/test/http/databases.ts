@@ -1,5 +1,5 @@
 /** Starts the database servers once for all test files, which find them through the environment. */
-import { mongoOrSkip, withDatabase } from "@fastpaca/test-backends/mongodb";
+import { mongoOrSkip } from "@fastpaca/test-backends/mongodb";
 import { postgresOrSkip } from "@fastpaca/test-backends/postgres";
 import type { TestProject } from "vitest/node";
 import type { BackendName } from "./backends.js";
@@ -14,6 +14,8 @@ const ALL: readonly BackendName[] = ["memory", "sqlite", "postgres", "mongo"];
 
 export default async function startDatabases(project: TestProject): Promise<() => Promise<void>> {
   const wanted = process.env["FASTPACA_BACKENDS"]?.split(",") ?? ALL;
+  const unknown = wanted.filter((name) => !ALL.some((known) => known === name));
+  if (unknown.length > 0) throw new Error(`FASTPACA_BACKENDS: there is no backend ${unknown.join(", ")}`);
   await using starting = new AsyncDisposableStack();
   const backends: BackendName[] = [];
   for (const name of ALL.filter((name) => wanted.includes(name))) {
@@ -27,9 +29,7 @@ export default async function startDatabases(project: TestProject): Promise<() =
       const server = await mongoOrSkip();
       if (server === undefined) continue;
       starting.defer(() => server.stop());
-      // Naming a database costs nothing: there is none before something is written to it.
-      const { url } = await server.createDatabase();
-      process.env["FASTPACA_TEST_MONGODB_URL"] = withDatabase(url, "");
+      process.env["FASTPACA_TEST_MONGODB_URL"] = server.url;
     }
     backends.push(name);
   }

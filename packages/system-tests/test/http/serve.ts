@@ -21,8 +21,33 @@ export interface Serving extends AsyncDisposable {
 
 /** Disposing of the result closes clients, server, store and database, in this order. */
 export async function serve(backend: Backend, options: ServeOptions = {}): Promise<Serving> {
-  await using opening = new AsyncDisposableStack();
   const { driver, close } = await backend.open();
+  return serveOver(driver, close, options);
+}
+
+/** Two servers over one empty database. Disposing of the result closes both, and removes the database. */
+export async function servePair(
+  backend: Backend,
+  options: ServeOptions = {},
+): Promise<AsyncDisposable & { readonly nodes: readonly [Serving, Serving] }> {
+  await using opening = new AsyncDisposableStack();
+  const database = await backend.createDatabase();
+  opening.defer(() => database.drop());
+  const start = async (): Promise<Serving> => {
+    const driver = await database.open();
+    return opening.use(await serveOver(driver, () => driver.close(), options));
+  };
+  const nodes = [await start(), await start()] as const;
+  const resources = opening.move();
+  return { nodes, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
+async function serveOver(
+  driver: Driver,
+  close: () => Promise<void>,
+  options: ServeOptions,
+): Promise<Serving> {
+  await using opening = new AsyncDisposableStack();
   opening.defer(close);
   const store = createStore({
     onError: () => undefined,
