@@ -257,7 +257,12 @@ export const INVARIANTS = [
   // Errors and the end.
   { id: "ERR-1", says: "Every call is answered.", rule: COMMIT },
   { id: "ERR-2", says: "While nothing is wrong no call rejects and no outcome is unknown.", rule: COMMIT },
-  { id: "ERR-3", says: "A commit that rejects has done nothing and will do nothing.", rule: COMMIT, trait: "network" },
+  {
+    id: "ERR-3",
+    says: "A commit that rejects has done nothing and will do nothing.",
+    rule: COMMIT,
+    trait: "network",
+  },
   {
     id: "ERR-4",
     says: "Closing twice is no different from closing once, and calls made afterwards reject.",

@@ -1,5 +1,6 @@
 import type { Head, ListPosition, ListQuery } from "@fastpaca/core";
 import { field, plain, plainRows, same } from "./answers.js";
+import { named } from "./blame.js";
 import type { InvariantId } from "./catalogue.js";
 import type { Handle } from "./handle.js";
 import type { Model } from "./model.js";
@@ -16,10 +17,10 @@ export interface Page {
 export async function readPage(handle: Handle, query: ListQuery, blame?: InvariantId): Promise<Page> {
   const answer: unknown = await handle.list(query);
   const heads = plainRows("head", field(answer, "heads"));
-  demand(heads !== undefined, blame ?? "LST-5", () => `list answered ${show(answer)}`);
+  demand(heads !== undefined, named(blame, "LST-5"), () => `list answered ${show(answer)}`);
   demand(
     heads.length <= query.limit,
-    blame ?? "LST-5",
+    named(blame, "LST-5"),
     () => `a page of ${query.limit} holds ${heads.length} heads`,
   );
   const times = [
@@ -29,7 +30,7 @@ export async function readPage(handle: Handle, query: ListQuery, blame?: Invaria
   for (const [index, time] of times.entries()) {
     demand(
       index === 0 || time <= (times[index - 1] ?? Infinity),
-      blame ?? "LST-1",
+      named(blame, "LST-1"),
       () => `a list goes from ${times[index - 1]} to ${time}, which is later`,
     );
   }
@@ -53,37 +54,39 @@ export async function listAll(
     for (const [index, head] of page.heads.entries()) {
       const id = page.ids[index] ?? "";
       const should = expected.find((other) => other.id === id);
-      demand(should !== undefined, blame ?? blameListed(model, id, labels), () => {
+      demand(should !== undefined, named(blame, blameListed(model, head, id, labels)), () => {
         return `a list by ${show(labels)} holds ${show(head)}, which does not belong there`;
       });
       demand(
         same("head", head, should),
-        blame ?? "LST-4",
+        named(blame, "LST-4"),
         () => `a list holds ${show(head)}, and the head is ${show(plain("head", should))}`,
       );
-      demand(!seen.includes(id), blame ?? "LST-2", () => `a list holds ${show(id, 80)} twice`);
+      demand(!seen.includes(id), named(blame, "LST-2"), () => `a list holds ${show(id, 80)} twice`);
       seen.push(id);
     }
     after = page.next;
     pages += 1;
     demand(
       pages <= expected.length + 5,
-      blame ?? "LST-5",
+      named(blame, "LST-5"),
       () => `a list of ${expected.length} has not come to its end after ${pages} pages`,
     );
   } while (after !== undefined);
   const absent = expected.find(({ id }) => !seen.includes(id));
   if (absent === undefined) return;
   throw new Violation(
-    blame ?? blameAbsent(absent, labels, pages === 1, seen.length === limit),
+    named(blame, blameAbsent(absent, labels, pages === 1, seen.length === limit)),
     `a list by ${show(labels)} lacks ${show(absent.id, 80)}`,
   );
 }
 
-function blameListed(model: Model, id: string, labels: readonly string[]): InvariantId {
+function blameListed(model: Model, listed: unknown, id: string, labels: readonly string[]): InvariantId {
   const head: Head | undefined = model.head(id);
-  if (head === undefined) return labels.length > 0 ? "LST-3" : "ISO-4";
-  return head.purged ? "TMB-2" : "LST-3";
+  if (head?.purged === true || field(listed, "purged") === true) return "TMB-2";
+  const carried: unknown = field(listed, "labels");
+  if (labels.some((label) => !Array.isArray(carried) || !carried.includes(label))) return "LST-3";
+  return head === undefined && labels.length === 0 ? "ISO-4" : "LST-4";
 }
 
 /** On one page it is clear what went wrong; over several, all that can be told is that one was skipped. */
@@ -102,7 +105,7 @@ function cursor(next: unknown, blame: InvariantId | undefined): ListPosition | u
   const id = field(copy, "id");
   demand(
     typeof updatedAt === "number" && typeof id === "string",
-    blame ?? "LST-5",
+    named(blame, "LST-5"),
     () => `the next page starts at ${show(next)}, which is no place in a list`,
   );
   return { updatedAt, id };

@@ -1,6 +1,6 @@
-import type { Commit, CommitOutcome, Head, KeyRecord, ListQuery, Mark, StoredMessage } from "@fastpaca/core";
+import type { Commit, CommitOutcome, ListQuery, Mark, StoredMessage } from "@fastpaca/core";
 import { field, plain, plainRows, same, type Kind } from "./answers.js";
-import { blameExtra, blameOutcome } from "./blame.js";
+import { blameAltered, blameExtra, blameHead, blameKeys, blameOutcome, cutOff, named } from "./blame.js";
 import type { InvariantId } from "./catalogue.js";
 import { commitOn, type Step } from "./commits.js";
 import type { Handle } from "./handle.js";
@@ -71,14 +71,15 @@ export class Lockstep {
   }
 
   async #commit(commits: readonly Commit[], { blame = this.#blame }: Blame): Promise<CommitOutcome[]> {
-    const outcomes = await this.#ask(blame, (handle) => handle.commit(commits));
-    demand(Array.isArray(outcomes), blame ?? "CAS-6", () => "commit did not answer with a list");
+    const handle = this.next();
+    const outcomes = await this.#ask(blame, () => handle.commit(commits), handle);
+    demand(Array.isArray(outcomes), named(blame, "CAS-6"), () => "commit did not answer with a list");
     const expected = commits.map((commit) => this.model.foresee(commit));
     const statuses = outcomes.map((outcome: unknown) => field(outcome, "status"));
     const wanted = expected.map(({ status }) => status);
     demand(
       outcomes.length === commits.length,
-      blame ?? "CAS-6",
+      named(blame, "CAS-6"),
       () => `${commits.length} commits were answered with ${outcomes.length} outcomes`,
     );
     const wrong = wanted.findIndex((status, index) => status !== statuses[index]);
@@ -87,11 +88,19 @@ export class Lockstep {
     if (commit !== undefined && should !== undefined) {
       const shuffled = show(statuses.map(String).sort()) === show([...wanted].sort());
       const refused = should.status === "committed" && wanted.some((status) => status !== "committed");
-      const usual = blameOutcome(this.model, commit, should, statuses[wrong]);
-      const name = shuffled ? "CAS-6" : refused && usual === "CAS-1" ? "ISO-2" : usual;
+      let usual = blameOutcome(this.model, commit, should, statuses[wrong]);
+      if (usual === "CAS-1" && statuses[wrong] === "conflict") {
+        // Perhaps this handle does not know of the stored revision.
+        const { id } = commit;
+        const [seen] = await this.#ask(blame, () => handle.heads([id]), handle);
+        if (blameHead(this.model, id, seen, this.model.head(id), [id]) === "VER-2") usual = "VER-2";
+      }
+      const held = statuses[wrong] === "duplicate" && wanted.includes("duplicate");
+      const along = usual === "CAS-1" ? refused : usual === "KEY-5" && held;
+      const name = shuffled ? "CAS-6" : along ? "ISO-2" : usual;
       const of = commits.length === 1 ? "" : `commit ${wrong + 1} of ${commits.length}, `;
       throw new Violation(
-        blame ?? name,
+        named(blame, name),
         `${of}a commit of ${show(commit.id, 80)} on revision ${commit.base} was answered ${show(outcomes[wrong])}, ` +
           `and should be ${show(should)}`,
       );
@@ -106,14 +115,14 @@ export class Lockstep {
         const others = commits.some((other) => other.id !== id && other.id === field(shown, "id"));
         demand(
           right,
-          blame ?? (others ? "CAS-6" : "CAS-4"),
+          named(blame, others ? "CAS-6" : "CAS-4"),
           () => `${what} shows the head ${show(plain("head", shown))}, not ${show(should.head)}`,
         );
       }
       if (should.status === "duplicate") {
         const held = field(outcome, "held");
         const pruned = this.#pruned(id);
-        this.#sameSet("key", held, should.held, blame ?? (pruned ? "KEY-3" : "KEY-1"), what);
+        this.#sameSet("key", held, should.held, named(blame, pruned ? "KEY-3" : "KEY-1"), what);
       }
     }
     for (const commit of commits) this.model.commit(commit);
@@ -130,7 +139,7 @@ export class Lockstep {
     const actual = plainRows("head", answer);
     demand(
       actual?.length === ids.length,
-      blame ?? "VER-4",
+      named(blame, "VER-4"),
       () => `${ids.length} heads were asked for, and the answer is ${show(answer)}`,
     );
     for (const [index, should] of expected.entries()) {
@@ -138,36 +147,59 @@ export class Lockstep {
       if (same("head", head, should)) continue;
       const id = ids[index] ?? "";
       const elsewhere = should !== undefined && actual.some((other) => same("head", other, should));
+      const usual = blameHead(this.model, id, head, should, ids);
       throw new Violation(
-        blame ?? (elsewhere || should === undefined ? "VER-4" : this.#blameHead(id, head, should)),
+        named(blame, elsewhere && usual !== "ISO-1" ? "VER-4" : usual),
         `the head of ${show(id, 80)} is ${show(head)}, and should be ${show(plain("head", should))}`,
       );
     }
   }
 
   async messages(id: string, from: number, to: number, { blame = this.#blame }: Blame = {}): Promise<void> {
-    const answer = await this.#ask(blame, (handle) => handle.messages(id, from, to));
+    const handle = this.next();
+    const read = (from: number, to: number): Promise<unknown> =>
+      this.#ask(blame, () => handle.messages(id, from, to), handle);
     const expected = this.model.messages(id, from, to);
-    const whole = from === 1 && to > (this.model.head(id)?.lastSeq ?? 0);
-    const missing = this.#pruned(id) ? "TRM-1" : expected.length > 500 ? "SEQ-3" : whole ? "GAP-2" : "SEQ-2";
     const what = `messages ${from} to ${to} of ${show(id, 80)}`;
-    this.#sameRows("message", id, answer, expected, { blame, order: "SEQ-1", missing }, what);
+    const absent = this.#absent("message", id, await read(from, to), expected, blame, what);
+    const [first, last] = [absent[0], absent.at(-1)];
+    if (first === undefined || last === undefined) return;
+    const long = expected.length > 100 && absent.length > 1;
+    const other = () => read(Math.max(1, first - 1), Math.min(last + 1, Number.MAX_SAFE_INTEGER));
+    const cut = await cutOff("seq", absent, () => read(from, to), other);
+    throw new Violation(
+      named(blame, cut ? (long ? "SEQ-3" : "SEQ-2") : this.#pruned(id) ? "TRM-1" : "GAP-2"),
+      `${what} lack seq ${show(absent, 80)}`,
+    );
   }
 
   async marks(id: string, after: number, limit: number, { blame = this.#blame }: Blame = {}): Promise<void> {
-    const answer = await this.#ask(blame, (handle) => handle.marks(id, after, limit));
+    const handle = this.next();
+    const read = (after: number, limit: number): Promise<unknown> =>
+      this.#ask(blame, () => handle.marks(id, after, limit), handle);
     const expected = this.model.marks(id, after, limit);
-    const whole = expected.length === this.model.marks(id).length;
-    const missing = this.#pruned(id) ? "TRM-4" : whole ? "GAP-2" : "CMP-2";
     const what = `at most ${limit} marks of ${show(id, 80)} after version ${after}`;
-    this.#sameRows("mark", id, answer, expected, { blame, order: "CMP-1", missing }, what);
+    const absent = this.#absent("mark", id, await read(after, limit), expected, blame, what);
+    const [first] = absent;
+    if (first === undefined) return;
+    const cut = await cutOff(
+      "version",
+      absent,
+      () => read(after, limit),
+      () => read(Math.max(0, first - 2), 3),
+    );
+    throw new Violation(
+      named(blame, cut ? "CMP-2" : this.#pruned(id) ? "TRM-4" : "GAP-2"),
+      `${what} lack version ${show(absent, 80)}`,
+    );
   }
 
   async keys(id: string, keys: readonly string[], { blame = this.#blame }: Blame = {}): Promise<void> {
     const answer = await this.#ask(blame, (handle) => handle.keys(id, keys));
     const what = `of ${keys.length} keys of ${show(id, 80)}, what is held`;
     const expected = this.model.keys(id, keys);
-    this.#sameSet("key", answer, expected, blame ?? this.#blameKeys(id, answer, expected), what);
+    const usual = blameKeys(this.model, id, answer, expected) ?? (this.#pruned(id) ? "KEY-3" : "KEY-6");
+    this.#sameSet("key", answer, expected, named(blame, usual), what);
   }
 
   /** Pages through a whole list: `limit` heads at a time. */
@@ -179,7 +211,7 @@ export class Lockstep {
 
   async prune(id: string, below: number): Promise<void> {
     const answer: unknown = await this.#ask(this.#blame, (handle) => handle.prune(id, below));
-    demand(answer === undefined, this.#blame ?? "TRM-1", () => `prune answered ${show(answer)}`);
+    demand(answer === undefined, named(this.#blame, "TRM-1"), () => `prune answered ${show(answer)}`);
     this.model.prune(id, below);
     this.#prunes.add(`${this.model.head(id)?.life} ${id}`);
   }
@@ -196,13 +228,17 @@ export class Lockstep {
     }
   }
 
-  /** A call through the handle whose turn it is. Its rejection counts against what the check is about. */
-  async #ask<T>(blame: InvariantId | undefined, call: (handle: Handle) => Promise<T>): Promise<T> {
+  /** A call, through the handle whose turn it is. Its rejection may count against what the check is about. */
+  async #ask<T>(
+    blame: InvariantId | undefined,
+    call: (handle: Handle) => Promise<T>,
+    handle: Handle = this.next(),
+  ): Promise<T> {
     try {
-      return await call(this.next());
+      return await call(handle);
     } catch (error) {
-      if (blame === undefined || !(error instanceof Violation) || error.invariant !== "ERR-2") throw error;
-      throw new Violation(blame, error.message, { cause: error });
+      if (!(error instanceof Violation) || error.invariant !== "ERR-2") throw error;
+      throw new Violation(named(blame, "ERR-2"), error.message, { cause: error });
     }
   }
 
@@ -218,38 +254,6 @@ export class Lockstep {
     return this.#prunes.has(`${this.model.head(id)?.life} ${id}`);
   }
 
-  #blameHead(id: string, actual: unknown, should: Head): InvariantId {
-    if (should.purged) return "TMB-2";
-    if (this.model.landed(id).some(({ head }) => same("head", actual, head))) return "VER-2";
-    if (this.model.refused(id).some(({ head }) => same("head", actual, head))) return "CAS-3";
-    if (actual === undefined || actual === null) return "VER-2";
-    const texts = ["metadata", "labels", "state"] as const;
-    const wrong = Object.keys(should).filter(
-      (name) => show(field(actual, name)) !== show(field(should, name)),
-    );
-    if (wrong.every((name) => texts.some((text) => text === name))) return "FID-2";
-    const wide = wrong.some((name) => Number(field(should, name)) >= 2 ** 31 && !name.endsWith("At"));
-    return wide ? "VER-3" : "VER-1";
-  }
-
-  #blameKeys(id: string, answer: unknown, expected: readonly KeyRecord[]): InvariantId {
-    const actual = plainRows("key", answer) ?? [];
-    const extra = actual.find((row) => !expected.some((record) => same("key", row, record)));
-    if (extra === undefined) return this.#pruned(id) ? "KEY-3" : "KEY-6";
-    const past = this.model.landed(id).flatMap(({ keys }) => keys);
-    if (past.some((record) => same("key", extra, record))) {
-      const head = this.model.head(id);
-      if (head?.purged === true) return "TMB-2";
-      return this.model.keys(id).some((record) => same("key", extra, record)) ? "KEY-6" : "TMB-3";
-    }
-    if (this.model.refused(id).some(({ keys }) => keys.some((record) => same("key", extra, record))))
-      return "CAS-7";
-    const others = this.model.ids.filter((other) => other !== id);
-    return others.some((other) => this.model.keys(other).some((record) => same("key", extra, record)))
-      ? "KEY-2"
-      : "KEY-6";
-  }
-
   #sameSet(
     kind: Kind,
     answer: unknown,
@@ -263,41 +267,37 @@ export class Lockstep {
     demandEqual(order(actual), order(plainRows(kind, expected) ?? []), blame, what);
   }
 
-  #sameRows(
+  /** Compares rows that are there. @returns the places of those that are not */
+  #absent(
     kind: "message" | "mark",
     id: string,
     answer: unknown,
     expected: readonly (StoredMessage | Mark)[],
-    names: {
-      readonly blame: InvariantId | undefined;
-      readonly order: InvariantId;
-      readonly missing: InvariantId;
-    },
+    blame: InvariantId | undefined,
     what: string,
-  ): void {
-    const { blame, order, missing } = names;
+  ): number[] {
+    const order = kind === "message" ? "SEQ-1" : "CMP-1";
     const actual = plainRows(kind, answer);
-    demand(actual !== undefined, blame ?? order, () => `${what} are ${show(answer)}, which is no list`);
+    demand(actual !== undefined, named(blame, order), () => `${what} are ${show(answer)}, which is no list`);
     const place = kind === "message" ? "seq" : "version";
     const known = new Map(expected.map((row) => [field(row, place), row]));
     for (const row of actual) {
       const should = known.get(field(row, place));
       if (should !== undefined && same(kind, row, should)) continue;
       const extra = blameExtra(this.model, id, kind, row);
-      const altered = should !== undefined && field(row, "body") !== should.body ? "FID-1" : order;
+      const altered = should === undefined ? order : blameAltered(kind, row, should);
       const why =
         extra === undefined ? (should === undefined ? "" : `, not ${show(should)}`) : ` that ${extra.why}`;
-      throw new Violation(blame ?? extra?.invariant ?? altered, `${what} hold ${show(row)}${why}`);
+      throw new Violation(named(blame, extra?.invariant ?? altered), `${what} hold ${show(row)}${why}`);
     }
     const places = actual.map((row) => Number(field(row, place)));
     const wanted = [...known.keys()].map(Number);
-    if (show(places, Infinity) === show(wanted, Infinity)) return;
     const absent = wanted.filter((at) => !places.includes(at));
-    throw new Violation(
-      blame ?? (absent.length > 0 ? missing : order),
-      absent.length > 0
-        ? `${what} lack ${place} ${show(absent, 80)}`
-        : `${what} are not in ascending order, each once: ${place} ${show(places, 200)}`,
+    demand(
+      absent.length > 0 || show(places, Infinity) === show(wanted, Infinity),
+      named(blame, order),
+      () => `${what} are not in ascending order, each once: ${place} ${show(places, 200)}`,
     );
+    return absent;
   }
 }

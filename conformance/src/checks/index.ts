@@ -21,14 +21,14 @@ import { TRIMMING } from "./trimming.js";
 
 /**
  * Every check of a driver. Those that are for one promise come before those that would stumble over it on their way to
- * another, so that the first failure names what is broken: text before lists, pruning before numbers, lists before
+ * another, so that the first failure names what is broken: heads before commits, text before lists, pruning before numbers, lists before
  * tombstones, single calls before many. What starts processes comes last.
  */
 export const CHECKS: readonly Check[] = [
+  ...HEADS,
   ...COMMITS,
   ...FIDELITY,
   ...TRIMMING,
-  ...HEADS,
   ...POSITIONS,
   ...MARKS,
   ...KEYS,

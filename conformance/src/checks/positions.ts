@@ -1,8 +1,13 @@
 import fc from "fast-check";
+import { EDGES } from "../arbitraries.js";
 import { check, NOTHING, type Check } from "../check.js";
+import { commitOn, type Step } from "../commits.js";
 import { lockstep } from "../lockstep.js";
 
-/** Seqs and ranges of them. */
+/** The largest position from which a few messages still fit. */
+const HIGHEST = Number.MAX_SAFE_INTEGER - 8;
+
+/** Seqs, ranges of them, and how large they may be. */
 export const POSITIONS: readonly Check[] = [
   check({
     name: "messages-ranges",
@@ -59,6 +64,43 @@ export const POSITIONS: readonly Check[] = [
       await steps.messages(id, 1, 12_000);
       await steps.messages(id, 1, Number.MAX_SAFE_INTEGER);
       await steps.messages(id, 501, 11_501);
+    },
+  }),
+  check({
+    name: "head-numbers",
+    invariants: ["VER-3"],
+    mode: "sequence",
+    runs: 2,
+    arbitrary: fc.integer({ min: 1, max: 3 }),
+    run: async (world, lead) => {
+      const steps = await lockstep(world, { blame: "VER-3" });
+      const edges = EDGES.map((edge) => ({ edge, id: world.id(`at ${edge}`) }));
+      const batch = async (step: (edge: number) => Step): Promise<void> => {
+        await steps.commit(edges.map(({ edge, id }) => commitOn(steps.model.head(id), id, step(edge))));
+      };
+      // A conversation all of whose messages were trimmed goes on at the next seq.
+      await batch((edge) => ({ token: "a", trimmed: Math.min(edge, HIGHEST) - lead, updatedAt: 0 }));
+      for (const { id } of edges) await steps.prune(id, steps.model.head(id)?.firstSeq ?? 1);
+      await batch((edge) => ({
+        token: "b",
+        messages: [1, 2, 3, 4].map((n) => ({ body: `{"n":"${edge} ${n}"}`, tokens: edge, insertedAt: edge })),
+        marks: [{ kind: "config", body: `{"n":${edge}}`, at: edge }],
+        keys: ["first", "second"],
+        updatedAt: edge,
+      }));
+      await steps.heads(edges.map(({ id }) => id));
+      for (const { id, edge } of edges) {
+        const { lastSeq, version } = steps.model.head(id) ?? { lastSeq: 0, version: 0 };
+        await steps.messages(id, lastSeq - 3, lastSeq);
+        await steps.messages(id, Math.min(edge, HIGHEST), Math.min(edge, HIGHEST));
+        await steps.marks(id, version - 1, 5);
+        await steps.marks(id, version, 5);
+        await steps.keys(id, ["first", "second"]);
+      }
+      const again = edges.map(({ id }) =>
+        commitOn(steps.model.head(id), id, { token: "c", keys: ["second"] }),
+      );
+      await steps.commit(again);
     },
   }),
 ];

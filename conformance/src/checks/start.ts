@@ -1,19 +1,31 @@
+import { setImmediate as turn, setTimeout as pause } from "node:timers/promises";
 import fc from "fast-check";
 import type { Head } from "@fastpaca/core";
+import { same } from "../answers.js";
 import { check, type Check } from "../check.js";
 import { audit } from "../crash/audit.js";
 import { DriverProcess } from "../crash/driver-process.js";
 import { Ledger } from "../crash/ledger.js";
 import { Writer, move, type Move } from "../crash/writer.js";
 import { Handle } from "../handle.js";
-import { Violation, demandEqual } from "../violation.js";
+import { Violation, demand, demandEqual, show } from "../violation.js";
 import type { World } from "../world.js";
+
+/**
+ * How long after the first ones more handles open the database, in turns of the event loop and in milliseconds: each
+ * twice as late as the one before, so that, however long opening takes, some look while the first ones are still at
+ * it, and are done when those are at work.
+ */
+const LATE_TURNS = [1, 2, 4, 8, 16, 32];
+const LATE_MS = [1, 2, 4, 8, 16, 32];
 
 interface Start {
   /** Handles of this process that open the database at the same moment. */
   readonly handles: number;
   /** Other processes that do. */
   readonly processes: number;
+  /** Milliseconds from one process to the next. */
+  readonly gap: number;
   readonly script: readonly Move[];
 }
 
@@ -29,6 +41,7 @@ export const START: readonly Check[] = [
       fc.record({
         handles: fc.integer({ min: 2, max: 4 }),
         processes: fc.integer({ min: 2, max: 3 }),
+        gap: fc.constantFrom(0, 0, 1, 3, 10),
         script: fc.array(
           move.filter(({ kind }) => kind !== "much"),
           { minLength: 3, maxLength: 6 },
@@ -39,11 +52,12 @@ export const START: readonly Check[] = [
   }),
 ];
 
-async function startAtOnce(world: World, { handles, processes, script }: Start): Promise<void> {
+async function startAtOnce(world: World, { handles, processes, gap, script }: Start): Promise<void> {
   const { createDatabase, module, traits } = world.subject;
   // A database that is not durable may well belong to one process.
   const others = module === undefined || !traits.durable ? [] : await startProcesses(module, processes);
   const opened: Handle[] = [];
+  const late: Handle[] = [];
   try {
     const database = await createDatabase();
     try {
@@ -56,13 +70,20 @@ async function startAtOnce(world: World, { handles, processes, script }: Start):
           await work(world, handle, ledger, `A${n}`, script);
         }),
         ...others.map(async (process, n) => {
+          await pause(n * gap);
           await open(() => process.open(database.url));
           const handle = new Handle(process, `P${n + 1}`, world.history, false);
           opened.push(handle);
           await work(world, handle, ledger, `P${n}`, script);
         }),
+        ...delays().map(async (delay, n) => {
+          await delay;
+          const handle = await open(() => world.open({ url: database.url }));
+          late.push(handle);
+          await commit(handle, [new Writer(`L${n}`, [world.id("common")], ledger, script, false)]);
+        }),
       ]);
-      await allSeeAll(opened, ledger);
+      await allSeeAll(opened.slice(0, 1), [...opened, ...late], ledger);
       // And once more, on a database that is at work already.
       await all([
         ...opened.map((handle, n) => work(world, handle, ledger, `B${n}`, script)),
@@ -70,9 +91,9 @@ async function startAtOnce(world: World, { handles, processes, script }: Start):
           opened.push(await open(() => world.open({ url: database.url })));
         }),
       ]);
-      await allSeeAll(opened, ledger);
+      await allSeeAll(opened, late, ledger);
     } finally {
-      await Promise.allSettled(opened.map((handle) => handle.close()));
+      await Promise.allSettled([...opened, ...late].map((handle) => handle.close()));
       await Promise.all(others.map((process) => process.kill()));
       await database.drop?.();
     }
@@ -119,19 +140,49 @@ async function work(
 ): Promise<void> {
   const own = new Writer(name, [world.id(name)], ledger, script);
   const common = new Writer(`${name}c`, [world.id("common")], ledger, script, false);
-  for (const _ of script) {
-    await own.write(handle, () => false);
-    await common.write(handle, () => false);
+  for (const _ of script) await commit(handle, [own, common]);
+}
+
+/** One commit of each. @throws Violation of starting, for what works once a database is ready */
+async function commit(handle: Handle, writers: readonly Writer[]): Promise<void> {
+  try {
+    for (const writer of writers) await writer.write(handle, () => false);
+  } catch (error) {
+    if (!(error instanceof Violation) || error.invariant === "ERR-1") throw error;
+    throw new Violation("DUR-5", `while others opened the database, too: ${error.message}`, { cause: error });
   }
 }
 
-/** @throws Violation unless everything is there, and the same for all */
-async function allSeeAll(handles: readonly Handle[], ledger: Ledger): Promise<void> {
+function delays(): readonly Promise<unknown>[] {
+  const turns = async (count: number): Promise<void> => {
+    for (let passed = 0; passed < count; passed++) await turn();
+  };
+  return [...LATE_TURNS.map(turns), ...LATE_MS.map((milliseconds) => pause(milliseconds))];
+}
+
+/** @throws Violation unless everything is there for the first ones, and the same heads for all */
+async function allSeeAll(all: readonly Handle[], others: readonly Handle[], ledger: Ledger): Promise<void> {
   const ids = ledger.ids;
-  let first: readonly (Head | undefined)[] | undefined;
-  for (const handle of handles) {
+  let first: readonly unknown[] | undefined;
+  for (const handle of all) {
     const heads = await audit(handle, ledger, ids);
     first ??= heads;
     demandEqual(heads, first, "DUR-5", `what handle ${handle.lane} sees`);
   }
+  for (const handle of others) {
+    const heads: readonly unknown[] = await headsOf(handle, ids);
+    for (const [n, head] of heads.entries()) {
+      const right = same("head", head, first?.[n]);
+      demand(right, "DUR-5", () => `handle ${handle.lane} sees ${show(head)}, not ${show(first?.[n])}`);
+    }
+  }
+}
+
+/** In as many calls as the driver needs. */
+async function headsOf(handle: Handle, ids: readonly string[]): Promise<readonly (Head | undefined)[]> {
+  const size = Math.max(1, handle.limits.maxBatch);
+  const slices = Array.from({ length: Math.ceil(ids.length / size) }, (_, n) =>
+    handle.heads(ids.slice(n * size, (n + 1) * size)),
+  );
+  return (await Promise.all(slices)).flat();
 }

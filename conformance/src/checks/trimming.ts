@@ -76,8 +76,9 @@ export const TRIMMING: readonly Check[] = [
         const again = [head.firstSeq, head.firstSeq, head.firstSeq];
         for (const below of [...again, Math.max(1, head.firstSeq - 1), 1]) await steps.prune(id, below);
         for (const of of ids) {
-          await steps.messages(of, 1, 1000, { blame: "TRM-2" });
-          await steps.marks(of, 0, 1000, { blame: "TRM-2" });
+          const blame = of === id ? "TRM-2" : "ISO-1";
+          await steps.messages(of, 1, 1000, { blame });
+          await steps.marks(of, 0, 1000, { blame });
         }
         await steps.heads(ids, { blame: "TRM-3" });
         const keys = steps.model.keys(id).map(({ key }) => key);

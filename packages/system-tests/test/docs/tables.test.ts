@@ -153,7 +153,7 @@ describe("published packages", () => {
     readonly name: string;
     readonly private?: boolean;
   }
-  const published = globSync("packages/*/package.json", { cwd: ROOT })
+  const published = globSync("{packages/*,conformance}/package.json", { cwd: ROOT })
     .map((file): { file: string; manifest: Manifest } => ({
       file,
       manifest: JSON.parse(readFileSync(path.join(ROOT, file), "utf8")),
