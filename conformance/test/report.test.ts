@@ -223,7 +223,7 @@ function hostileFailure(): FailureReport {
     exact: true,
     counterexample: HOSTILE,
     shrinks: 0,
-    replay: replayCommand(`./${HOSTILE}.js`, { only: "commit-x", seed: "1", path: "0" }),
+    replay: replayCommand([`./${HOSTILE}.js`], { only: "commit-x", seed: "1", path: "0" }),
     history: historyReport(calls, [{ lane: "A", at: 2, text: HOSTILE }]),
   };
 }
@@ -323,7 +323,7 @@ describe("hostile text", () => {
   });
 
   test("what a shell reads is quoted", () => {
-    const command = replayCommand("./it's $HOME.js", { only: "a", seed: "-5", path: "0:1" });
+    const command = replayCommand(["./it's $HOME.js"], { only: "a", seed: "-5", path: "0:1" });
     expect(command).toBe(`npx @fastpaca/conformance './it'\\''s $HOME.js' --only a --seed -5 --path 0:1`);
     expect(replayEnvironment({ only: "a", seed: "5", runs: "10" })).toBe(
       "FASTPACA_CONFORMANCE_ONLY=a FASTPACA_CONFORMANCE_SEED=5 FASTPACA_CONFORMANCE_RUNS=10",

@@ -20,7 +20,7 @@ export const JSONL: readonly Mutant[] = [
         let last: Promise<unknown> = Promise.resolve();
         return {
           append: async (changes) => {
-            last = last.then(() => wait(20)).then(() => log.append(changes));
+            last = last.then(() => wait(3)).then(() => log.append(changes));
             return "written";
           },
           close: async () => {
