@@ -157,7 +157,8 @@ export class Committing {
     const refused = attempts.filter(({ outcome }) => outcome === "conflict" || outcome === "held");
     const winners = refused.length === 0 ? new Map<string, Head>() : await this.#winners(refused, signal);
     return Promise.all(
-      attempts.map(async ({ commit, document, outcome }): Promise<CommitOutcome> => {
+      attempts.map(async (attempt): Promise<CommitOutcome> => {
+        const { commit, document, outcome } = attempt;
         if (outcome === undefined) return { status: "unknown" };
         if (typeof outcome !== "string") return outcome;
         const head = winners?.get(commit.id);
@@ -168,7 +169,7 @@ export class Committing {
             : { status: "conflict", head };
         }
         if (commit.head.purged) return this.#purgeAgain(commit, document, signal);
-        return this.#held(commit, signal);
+        return this.#held(attempt, signal);
       }),
     );
   }
@@ -192,14 +193,20 @@ export class Committing {
     }
   }
 
-  async #held({ id, keys }: Commit, signal: AbortSignal): Promise<CommitOutcome> {
+  async #held(attempt: Attempt, signal: AbortSignal): Promise<CommitOutcome> {
+    const { id, base, keys } = attempt.commit;
     try {
       const held = await this.#history.keys(
         id,
         keys.map(({ key }) => key),
         signal,
       );
-      return held.length > 0 ? { status: "duplicate", held } : { status: "unknown" };
+      if (held.length > 0) return { status: "duplicate", held };
+      // The life has ended meanwhile, and its keys with it: whoever ended it took the revision.
+      const head = (await this.#winners([attempt], signal))?.get(id);
+      return head !== undefined && head.revision !== base
+        ? { status: "conflict", head }
+        : { status: "unknown" };
     } catch {
       return { status: "unknown" }; // The store hands it over again, and learns then which keys are held.
     }
