@@ -88,8 +88,9 @@ const query = (asked: Asked, name: string, change: (value: string) => string | u
   return { ...asked, url: `${url.pathname}${url.search}` };
 };
 const without = (asked: Asked, field: string): Asked => {
-  const { [field]: _dropped, ...body } = asked.body ?? {};
-  return { ...asked, ...(asked.body !== undefined && { body }) };
+  const { [field]: dropped, ...body } = asked.body ?? {};
+  // What is only passed on stays as it was sent: it may be nested too deeply to be written again.
+  return dropped === undefined ? asked : { ...asked, body };
 };
 
 const APPEND = /^POST .*\/messages$/;

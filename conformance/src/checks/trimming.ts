@@ -54,7 +54,8 @@ export const TRIMMING: readonly Check[] = [
       const some: Part = { messages: 2, marks: ["config", "compaction", "reset"], keyed: true };
       await append("first", [{ ...some, marks: ["compaction", "config", "compaction"] }, some]);
       await append("then", [...commits, some]);
-      for (const [index, cut] of [...cuts, 10].entries()) {
+      // In the end, everything.
+      for (const [index, cut] of [...cuts, 10, 30].entries()) {
         const before = steps.model.head(id);
         if (before === undefined) throw new Error("there is no head");
         const left = before.lastSeq - before.firstSeq + 1;

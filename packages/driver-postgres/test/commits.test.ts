@@ -104,7 +104,8 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
     const { url } = await database();
     const driver = await open({ url });
     await driver.commit([creation("a")]);
-    const deep = "[".repeat(20_000) + "]".repeat(20_000);
+    // Far deeper than the store lets anything be; Postgres itself takes some thousand levels.
+    const deep = "[".repeat(1000) + "]".repeat(1000);
     const commit = append("a", 1, 1, 3);
     const bodies = ['{"\\u0000":"\\ud800"}', deep, JSON.stringify({ text: "ü".repeat(1_000_000) })];
     const messages = commit.messages.map((message, index) => ({ ...message, body: bodies[index] ?? "" }));
@@ -112,7 +113,7 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
     expect((await driver.messages("a", 1, 3)).map(({ body }) => body)).toEqual(bodies);
     const admin = await connect(url);
     const { rows } = await admin.query(
-      `SELECT m.body::jsonb->>'text' = repeat('ü', 1000000) AS same
+      `SELECT m.body->>'text' = repeat('ü', 1000000) AS same
        FROM fastpaca_messages m JOIN fastpaca_heads h USING (log) WHERE h.id = 'a' AND m.seq = 3`,
     );
     expect(rows).toEqual([{ same: true }]);

@@ -111,7 +111,7 @@ async function compare(url: string, won: readonly Won[]): Promise<string[]> {
       const marks = await driver.marks(id, 0, 1_000_000);
       expect(
         `${id}: marks`,
-        marks.map(({ version, body }) => [version, body]),
+        marks.map(({ version, body }) => [version, JSON.parse(body)]),
         present.flatMap(({ marks, token }) => marks.map((version) => [version, token])),
       );
       const keys = present.flatMap((commit) => commit.keys.map((key) => [key, commit.token]));

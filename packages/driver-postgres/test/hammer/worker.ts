@@ -50,7 +50,8 @@ function step(id: string, head: Head | undefined): Commit {
     body: JSON.stringify({ token, life }),
   }));
   const last = version + messages.length;
-  const marks: Mark[] = randomInt(10) === 0 ? [{ version: last + 1, kind: "reset", at: 1, body: token }] : [];
+  const marks: Mark[] =
+    randomInt(10) === 0 ? [{ version: last + 1, kind: "reset", at: 1, body: JSON.stringify(token) }] : [];
   const keys: KeyRecord[] = Array.from(new Set([randomInt(400), randomInt(400)])).map((key) => ({
     key: `k${key}`,
     hash: token,
