@@ -51,7 +51,7 @@ describe("exit codes and replays", () => {
     const { stack: _there, ...second } = readReport(folder, "again.json").failures[0] ?? {};
     const { stack: _here, ...first } = failure ?? {};
     // Straight to the smallest one: there is nothing left to reduce.
-    expect(second).toEqual({ ...first, shrinks: 0 });
+    expect(withoutWorlds(second)).toEqual(withoutWorlds({ ...first, shrinks: 0 }));
     expect(failure?.shrinks).toBeGreaterThan(0);
   });
 
@@ -294,3 +294,8 @@ describe("what else it prints", () => {
     expect(stdout).toContain("| CAS-2 | ✓ | **✗** | Of commits that race on one base, exactly one lands. |");
   });
 });
+
+/** Ids begin with the number of the world that they are in, which depends on how many were given up before. */
+function withoutWorlds(report: object): unknown {
+  return JSON.parse(JSON.stringify(report).replaceAll(/\d+\.\d+\//g, "world/"));
+}
