@@ -59,42 +59,46 @@ export const HEAD_COLUMNS =
  * put together by array index and not by joins, whose method would be chosen for the guessed size of the batch.
  */
 export function commitStatement(tables: Tables, { keys, marks, purges }: CommitParts): string {
-  const parameters = { next: 6 };
-  // In a sub-select its length is nobody's guess: a plan for one batch then never seems better than one for all.
-  const hidden = (parameter: number, type: string): string => `(SELECT $${parameter}::${type})`;
-  const parameter = (type: string): string => hidden(parameters.next++, type);
-  const number = (array: string, columns: readonly string[], name: string, row: string): string =>
-    `(${array})[${row} * ${columns.length} - ${columns.length - 1 - columns.indexOf(name)}]`;
-  const commits = (name: string): string => number(hidden(5, "int8[]"), COMMIT_NUMBERS, name, "b.i");
-  const purged = `${commits("flags")} >= ${PURGED}`;
+  let parameters = 0;
+  const texts = (columns: string): string => {
+    // In a sub-select its length is nobody's guess: a plan for one batch then never seems better than one for all.
+    const arrays = columns.split(", ").map(() => `(SELECT $${++parameters}::text[])`);
+    return `unnest(${arrays.join(", ")}) WITH ORDINALITY AS b (${columns}, i)`;
+  };
+  const numbers = (columns: readonly string[]): ((name: string) => string) => {
+    const array = `$${++parameters}::int8[]`;
+    return (name) => `(${array})[b.i * ${columns.length} - ${columns.length - 1 - columns.indexOf(name)}]`;
+  };
   const newLog = `nextval('${tables.logs}')`;
-  const log = (slot: string): string => `((SELECT a FROM logs))[${slot}]`;
-  const applied = (slot: string): string => `${log(slot)} <> ALL ((SELECT a FROM lost)::int8[])`;
+  const log = (slot: string): string => `logs.a[${slot}]`;
+  const applied = (slot: string): string => `${log(slot)} <> ALL (lost.a)`;
+
+  const commitTexts = texts("id, metadata, labels, state");
+  const commit = numbers(COMMIT_NUMBERS);
+  const purged = `${commit("flags")} >= ${PURGED}`;
 
   const ctes = [
     `c AS MATERIALIZED (
-  SELECT b.i, b.id, b.metadata, b.labels, b.state, ${COMMIT_NUMBERS.map((name) => `${commits(name)} AS ${name}`).join(", ")},
+  SELECT b.i, b.id, b.metadata, b.labels, b.state, ${COMMIT_NUMBERS.map((name) => `${commit(name)} AS ${name}`).join(", ")},
     coalesce(h.revision, 0) AS found, h.log AS old,
-    CASE WHEN h.log IS NULL THEN CASE WHEN ${commits("base")} = 0 THEN ${newLog} ELSE 0 END
+    CASE WHEN h.log IS NULL THEN CASE WHEN ${commit("base")} = 0 THEN ${newLog} ELSE 0 END
       ${purges ? `WHEN ${purged} THEN ${newLog} ` : ""}ELSE h.log END AS log
-  FROM unnest(${[1, 2, 3, 4].map((parameter) => hidden(parameter, "text[]")).join(", ")}) WITH ORDINALITY AS b (id, metadata, labels, state, i)
+  FROM ${commitTexts}
   LEFT JOIN LATERAL (SELECT revision, log FROM ${tables.heads} WHERE id = b.id LIMIT 1) h ON true)`,
     `logs AS MATERIALIZED (SELECT array_agg(log ORDER BY i) AS a FROM c)`,
   ];
-  const messageTexts = parameter("text[]");
-  const messageNumbers = parameter("int8[]");
-  const message = (name: string): string => number(messageNumbers, MESSAGE_NUMBERS, name, "b.i");
+  const messageTexts = texts("body");
+  const message = numbers(MESSAGE_NUMBERS);
 
   let unheld = "";
   let held = "NULL";
   let insertKeys = "";
   if (keys) {
-    const texts = `unnest(${parameter("text[]")}, ${parameter("text[]")}) WITH ORDINALITY AS b (key, hash, i)`;
-    const numbers = parameter("int8[]");
-    const key = (name: string): string => number(numbers, KEY_NUMBERS, name, "b.i");
+    const keyTexts = texts("key, hash");
+    const key = numbers(KEY_NUMBERS);
     ctes.push(`held AS MATERIALIZED (
   SELECT ${key("slot")} AS slot, k.*
-  FROM ${texts}
+  FROM logs CROSS JOIN ${keyTexts}
   CROSS JOIN LATERAL (
     SELECT key, hash, first_seq, last_seq, version, tokens FROM ${tables.keys}
     WHERE log = ${log(key("slot"))} AND key = b.key LIMIT 1) k)`);
@@ -103,7 +107,7 @@ export function commitStatement(tables: Tables, { keys, marks, purges }: CommitP
     insertKeys = `k AS (
   INSERT INTO ${tables.keys} (log, first_seq, last_seq, version, tokens, key, hash)
   SELECT ${log(key("slot"))}, ${key("first_seq")}, ${key("last_seq")}, ${key("version")}, ${key("tokens")}, b.key, b.hash
-  FROM ${texts} WHERE ${applied(key("slot"))})`;
+  FROM logs CROSS JOIN lost CROSS JOIN ${keyTexts} WHERE ${applied(key("slot"))})`;
   }
   ctes.push(
     `w AS (
@@ -123,22 +127,21 @@ export function commitStatement(tables: Tables, { keys, marks, purges }: CommitP
     `m AS (
   INSERT INTO ${tables.messages} (log, seq, version, tokens, inserted_at, body)
   SELECT ${log(message("slot"))}, ${message("seq")}, ${message("version")}, ${message("tokens")}, ${message("inserted_at")}, b.body::json
-  FROM unnest(${messageTexts}) WITH ORDINALITY AS b (body, i) WHERE ${applied(message("slot"))})`,
+  FROM logs CROSS JOIN lost CROSS JOIN ${messageTexts} WHERE ${applied(message("slot"))})`,
   );
   if (insertKeys !== "") ctes.push(insertKeys);
   if (marks) {
-    const texts = `unnest(${parameter("text[]")}, ${parameter("text[]")}) WITH ORDINALITY AS b (kind, body, i)`;
-    const numbers = parameter("int8[]");
-    const mark = (name: string): string => number(numbers, MARK_NUMBERS, name, "b.i");
+    const markTexts = texts("kind, body");
+    const mark = numbers(MARK_NUMBERS);
     ctes.push(`r AS (
   INSERT INTO ${tables.marks} (log, version, at, kind, body)
   SELECT ${log(mark("slot"))}, ${mark("version")}, ${mark("at")}, b.kind, b.body::json
-  FROM ${texts} WHERE ${applied(mark("slot"))})`);
+  FROM logs CROSS JOIN lost CROSS JOIN ${markTexts} WHERE ${applied(mark("slot"))})`);
   }
   if (purges) {
     ctes.push(`e AS (
   INSERT INTO ${tables.erased} (log)
-  SELECT old FROM c WHERE flags >= ${PURGED} AND old IS NOT NULL AND ${applied("i")})`);
+  SELECT old FROM c CROSS JOIN logs CROSS JOIN lost WHERE flags >= ${PURGED} AND old IS NOT NULL AND ${applied("i")})`);
   }
   return `WITH ${ctes.join(",\n")}
 SELECT c.i, ${held}, h.head
