@@ -21,6 +21,8 @@ const c = on(b, "c", {
 const again = on(a, "again", { messages: ["3"], keys: ["k"] });
 const purge = on(b, "purge", { purge: true });
 const reborn = on(purge, "reborn", { messages: ["new"], keys: ["k"] });
+// The next life begins as the first one did.
+const alike = { ...on(purge, "alike", { messages: ["1", "2"] }), messages: a.messages };
 const other = on(undefined, "other", { messages: ["theirs"] }, "d");
 const other2 = on(other, "other2", { messages: ["theirs too"] }, "d");
 // For lists: e, f and g have the label x and are ever more recent.
@@ -112,6 +114,17 @@ const LEGAL: Record<string, readonly Call[]> = {
     put([2, 3], b),
     log([4, 9], []),
     put([5, 6], purge),
+  ],
+  "an empty log that can only be from after a life, and messages from before its end or from the next one": [
+    put([0], a),
+    put([0], b),
+    put([0], purge),
+    put([0], alike),
+    head([10, 11], b),
+    log([12, 20], []),
+    log([13, 22], of(a), 1, 2),
+    log([23, 24], []),
+    head([30, 31], alike),
   ],
   "a prune that did something": [
     put([0, 1], a),
@@ -208,6 +221,21 @@ const LEGAL: Record<string, readonly Call[]> = {
 };
 
 const ILLEGAL: Record<string, readonly [InvariantId, readonly Call[]]> = {
+  "an empty log that can only be from after a life, messages that can only be from the next one, and no next one yet":
+    [
+      "GAP-2",
+      [
+        put([0], a),
+        put([0], b),
+        put([0], purge),
+        put([0], alike),
+        head([10, 11], b),
+        log([12, 20], []),
+        log([21, 22], of(a), 1, 2),
+        log([23, 24], []),
+        head([30, 31], alike),
+      ],
+    ],
   "two winners on one base": ["CAS-2", [put([0, 3], a), put([1, 4], a2)]],
   "two winners, one of them lost": ["CAS-2", [put([0, 3], a), put([1, 4], a2), head([5, 6], a2)]],
   "an acknowledged commit with another in its place": [

@@ -10,6 +10,8 @@ export interface Request {
 export interface Load {
   readonly connections: number;
   readonly seconds: number;
+  /** So many requests instead, however long they take. */
+  readonly amount?: number;
   readonly requests: readonly Request[];
   /** Puts a key of its own into each request's `Idempotency-Key` header. */
   readonly keyed?: boolean;
@@ -33,7 +35,7 @@ export async function run(subject: Subject, load: Load): Promise<Measured> {
   const result = await autocannon({
     url: subject.url("/"),
     connections: load.connections,
-    duration: load.seconds,
+    ...(load.amount === undefined ? { duration: load.seconds } : { amount: load.amount }),
     requests: load.requests.map((request) => ({
       ...request,
       headers,
