@@ -30,8 +30,8 @@ export interface TcpChange {
   readonly answersInOrder?: true;
 }
 
-/** Milliseconds after which a connection on which an answer is due is given up. */
-const PATIENCE_MS = 1000;
+/** Milliseconds after which a connection on which an answer is due is given up: long for a busy machine, too. */
+const PATIENCE_MS = 4000;
 
 /** The connection was lost after the call had been sent. */
 class LostError extends Error {
