@@ -18,7 +18,7 @@ export function text(value: SQLOutputValue | undefined): string {
 
 /** What {@link headOf} needs. */
 export const HEAD =
-  "id, revision, life, version, last_seq, first_seq, archived_seq, tombstoned, purged, metadata, labels, " +
+  "id, revision, life, version, last_seq, first_seq, archived_seq, tombstoned, purged, metadata, label_text, " +
   "created_at, updated_at, state";
 
 export function headOf(row: Row): Head {
@@ -33,11 +33,16 @@ export function headOf(row: Row): Head {
     tombstoned: row["tombstoned"] !== 0,
     purged: row["purged"] !== 0,
     metadata: text(row["metadata"]),
-    labels: labelsIn(text(row["labels"])),
+    labels: labelsIn(text(row["label_text"])),
     createdAt: integer(row["created_at"]),
     updatedAt: integer(row["updated_at"]),
     state: text(row["state"]),
   };
+}
+
+/** What recency is indexed by, of milliseconds since 1970. */
+export function secondOf(updatedAt: number): number {
+  return Math.floor(updatedAt / 1000);
 }
 
 /** Labels hold no control characters, so that each can end with one. */

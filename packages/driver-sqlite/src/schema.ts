@@ -11,6 +11,10 @@ export const APPLICATION = 0x46504341;
  * Messages and marks are rows in the order of arrival behind an index, not rows clustered by conversation: a batch
  * then fills a few pages at the end of the table instead of rewriting one page per conversation.
  * `epoch` is the revision of the latest purge, 0 before any: rows of an older epoch are garbage that no read finds.
+ *
+ * Version 2: the newest messages and keys of a conversation are in the `tail` of its head, and recency is indexed by
+ * the second, so that the index changes once a second for a busy conversation and not with every commit. A process
+ * of a release that knows nothing of tails, and has the file open, finds no column `labels` and is refused.
  */
 export const STEPS: readonly string[] = [
   `
@@ -81,6 +85,14 @@ export const STEPS: readonly string[] = [
     epoch INTEGER NOT NULL,
     PRIMARY KEY (n, epoch)
   ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE heads RENAME COLUMN labels TO label_text;
+  ALTER TABLE heads ADD COLUMN tail TEXT NOT NULL DEFAULT '';
+  ALTER TABLE heads ADD COLUMN updated_second INTEGER NOT NULL DEFAULT 0;
+  DROP INDEX heads_by_recency;
+  UPDATE heads SET updated_second = updated_at / 1000;
+  CREATE INDEX heads_by_second ON heads (updated_second) WHERE purged = 0;
   `,
 ];
 

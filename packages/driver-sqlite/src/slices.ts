@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { integer, type Row } from "./columns.js";
+import { integer, text, type Row } from "./columns.js";
+import { packed, unpacked, type Tail } from "./tail.js";
 import { transact } from "./transaction.js";
 
 /** Rows that one statement deletes. */
@@ -7,6 +8,10 @@ const CHUNK = 25;
 /** Milliseconds after which a slice ends, so that commits can pass. */
 const SLICE = 5;
 const ROW_TABLES = { messages: "seq", marks: "version" } as const;
+
+interface Changes {
+  readonly changes: number | bigint;
+}
 
 /** The rows of one conversation between two purges. */
 export interface Log {
@@ -21,6 +26,8 @@ export interface Log {
 export class Slices {
   readonly #database: DatabaseSync;
   readonly #find: StatementSync;
+  readonly #head: StatementSync;
+  readonly #shorten: StatementSync;
   readonly #below: StatementSync;
   readonly #messages: StatementSync;
   readonly #marks: StatementSync;
@@ -37,6 +44,8 @@ export class Slices {
       );
     this.#database = database;
     this.#find = database.prepare("SELECT n, epoch FROM heads WHERE id = ?");
+    this.#head = database.prepare("SELECT epoch, version, tail FROM heads WHERE n = ?");
+    this.#shorten = database.prepare("UPDATE heads SET tail = ? WHERE n = ?");
     this.#below = database.prepare("SELECT 1 FROM messages WHERE n = ? AND epoch = ? AND seq < ? LIMIT 1");
     this.#messages = below("messages");
     this.#marks = below("marks");
@@ -47,8 +56,7 @@ export class Slices {
     // Everything before the oldest message kept, but the newest compaction: windows begin with it.
     this.#oldMarks = database.prepare(
       `DELETE FROM marks WHERE row IN (SELECT row FROM marks WHERE n = ?1 AND epoch = ?2 AND version < coalesce(
-        (SELECT version FROM messages WHERE n = ?1 AND epoch = ?2 ORDER BY seq LIMIT 1),
-        (SELECT version + 1 FROM heads WHERE n = ?1))
+        (SELECT version FROM messages WHERE n = ?1 AND epoch = ?2 ORDER BY seq LIMIT 1), ?3)
       AND row IS NOT (SELECT row FROM marks WHERE n = ?1 AND epoch = ?2 AND kind = 'compaction'
         ORDER BY version DESC LIMIT 1) LIMIT ${CHUNK})`,
     );
@@ -63,15 +71,40 @@ export class Slices {
   }
 
   /** Whether there is anything to prune. */
-  reaches({ n, epoch }: Log, below: number): boolean {
-    return this.#below.get(n, epoch, below) !== undefined;
+  reaches(log: Log, below: number): boolean {
+    // The tail first: what another process moves from there in between is in the table then.
+    const [first] = this.#tailOf(log).messages;
+    return (
+      (first !== undefined && first.seq < below) || this.#below.get(log.n, log.epoch, below) !== undefined
+    );
   }
 
-  prune({ n, epoch }: Log, below: number): boolean {
+  prune(log: Log, below: number): boolean {
+    const { n, epoch } = log;
     return this.#slice(
       () => this.#messages.run(n, epoch, below),
-      () => this.#oldMarks.run(n, epoch),
+      () => this.#pruneTail(log, below),
+      () => this.#oldMarks.run(n, epoch, this.#oldestInTail(log)),
     );
+  }
+
+  #pruneTail(log: Log, below: number): Changes {
+    const { messages, keys } = this.#tailOf(log);
+    const kept = messages.filter(({ seq }) => seq >= below);
+    if (kept.length === messages.length) return { changes: 0 };
+    return this.#shorten.run(packed({ messages: kept, keys }), log.n);
+  }
+
+  /** The version of the oldest message in the tail; one that is to come where there is none. */
+  #oldestInTail(log: Log): number {
+    const [first] = this.#tailOf(log).messages;
+    return first?.version ?? integer(this.#head.get(log.n)?.["version"]) + 1;
+  }
+
+  #tailOf({ n, epoch }: Log): Tail {
+    const row = this.#head.get(n);
+    // The tail of a later life is another log's.
+    return unpacked(row?.["epoch"] === epoch ? text(row["tail"]) : "");
   }
 
   /** Deletes what purges left. */
@@ -89,7 +122,7 @@ export class Slices {
   }
 
   /** Repeats each step until it finds nothing more, until the time is up. */
-  #slice(...steps: (() => { changes: number | bigint })[]): boolean {
+  #slice(...steps: (() => Changes)[]): boolean {
     const end = performance.now() + SLICE;
     // What a slice deleted is deleted again by the next one, if it must be: no failure of it is uncertain.
     return transact(

@@ -9,6 +9,8 @@ import type {
   StoredMessage,
 } from "@fastpaca/core";
 import { kindOf } from "./columns.js";
+import { FlatReader } from "./flat.js";
+import { keyIn, messageIn } from "./tail.js";
 
 /** What the worker is asked. `call` is repeated in the answer. */
 export type Request = { readonly call: number } & (
@@ -83,24 +85,11 @@ export function flatten(commits: readonly Commit[]): Flat {
 }
 
 export function unflatten(flat: Flat): Commit[] {
-  let position = 0;
-  const text = (): string => {
-    const value = flat[position++];
-    if (typeof value !== "string") throw new TypeError("a batch of commits is not packed as it should be");
-    return value;
-  };
-  const number = (): number => {
-    const value = flat[position++];
-    if (typeof value !== "number") throw new TypeError("a batch of commits is not packed as it should be");
-    return value;
-  };
-  const many = <T>(read: () => T): T[] => {
-    const items: T[] = [];
-    for (let left = number(); left > 0; left -= 1) items.push(read());
-    return items;
-  };
+  const reader = new FlatReader(flat);
+  const text = (): string => reader.text();
+  const number = (): number => reader.number();
   // Properties are evaluated in the order in which they are written: that of `flatten`.
-  return many((): Commit => {
+  return reader.many((): Commit => {
     const id = text();
     return {
       id,
@@ -119,24 +108,11 @@ export function unflatten(flat: Flat): Commit[] {
         createdAt: number(),
         updatedAt: number(),
         state: text(),
-        labels: many(text),
+        labels: reader.many(text),
       },
-      messages: many(() => ({
-        seq: number(),
-        version: number(),
-        tokens: number(),
-        insertedAt: number(),
-        body: text(),
-      })),
-      marks: many(() => ({ version: number(), kind: kindOf(text()), at: number(), body: text() })),
-      keys: many(() => ({
-        key: text(),
-        hash: text(),
-        firstSeq: number(),
-        lastSeq: number(),
-        version: number(),
-        tokens: number(),
-      })),
+      messages: reader.many(() => messageIn(reader)),
+      marks: reader.many(() => ({ version: number(), kind: kindOf(text()), at: number(), body: text() })),
+      keys: reader.many(() => keyIn(reader)),
     };
   });
 }

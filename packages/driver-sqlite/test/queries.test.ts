@@ -18,9 +18,9 @@ describe("how SQLite plans what is asked", () => {
   test("both listings go straight to where they go on", () =>
     inFolder(async ({ path }) => {
       const database = openFile(`${path}/a.db`);
-      expect(planOf(database, QUERIES.recent)).toContain("USING INDEX heads_by_recency (updated_at<?)");
-      expect(planOf(database, QUERIES.sameTime)).toContain(
-        "USING INDEX heads_by_recency (updated_at=? AND rowid<?)",
+      expect(planOf(database, QUERIES.earlier)).toContain("USING INDEX heads_by_second (updated_second<?)");
+      expect(planOf(database, QUERIES.sameSecond)).toContain(
+        "USING INDEX heads_by_second (updated_second=? AND rowid<?)",
       );
       expect(planOf(database, QUERIES.labelled)).toContain(
         "SEARCH l USING PRIMARY KEY (label=? AND (updated_at,n)<(?,?))",
