@@ -4,6 +4,12 @@ import type { SQLOutputValue } from "node:sqlite";
 /** A row as it comes from SQLite, by the names of its columns. */
 export type Row = Record<string, SQLOutputValue>;
 
+/** The rows of one conversation between two purges. */
+export interface Log {
+  readonly n: number;
+  readonly epoch: number;
+}
+
 /** @throws Error when it is something else: the file was changed by hand, or is corrupt */
 export function integer(value: SQLOutputValue | undefined): number {
   if (typeof value !== "number") throw new Error("the database holds something else where a number belongs");

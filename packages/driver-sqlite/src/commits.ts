@@ -1,18 +1,23 @@
 import type { Commit, CommitOutcome, Head, KeyRecord, StoredMessage } from "@fastpaca/core";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { HEAD, headOf, integer, keyOf, labelsAsText, labelsIn, secondOf, text, type Row } from "./columns.js";
+import {
+  HEAD,
+  headOf,
+  integer,
+  keyOf,
+  labelsAsText,
+  labelsIn,
+  secondOf,
+  text,
+  type Log,
+  type Row,
+} from "./columns.js";
 import { extended, heldIn, unpacked, type Tail } from "./tail.js";
 
 /** What every commit writes to a head, in the order of {@link columns}. No index has any of it. */
 const CHANGES =
   "revision = ?, epoch = ?, life = ?, version = ?, last_seq = ?, first_seq = ?, archived_seq = ?, tombstoned = ?, " +
   "created_at = ?, updated_at = ?, label_text = ?, metadata = ?, state = ?, tail = ?";
-
-/** The rows of one conversation between two purges. */
-interface Log {
-  readonly n: number;
-  readonly epoch: number;
-}
 
 /** Applies commits, inside a transaction that the caller began. */
 export class Commits {

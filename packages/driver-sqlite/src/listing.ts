@@ -17,6 +17,7 @@ interface Place {
   readonly n: number;
 }
 
+/** {@link HEAD} of a table that is called `h` beside others. */
 const HEAD_OF_H = HEAD.replaceAll(/\w+/g, "h.$&");
 
 export const LISTING = {

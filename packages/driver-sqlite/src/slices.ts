@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { integer, text, type Row } from "./columns.js";
+import { integer, text, type Log, type Row } from "./columns.js";
 import { packed, unpacked, type Tail } from "./tail.js";
 import { transact } from "./transaction.js";
 
@@ -11,12 +11,6 @@ const ROW_TABLES = { messages: "seq", marks: "version" } as const;
 
 interface Changes {
   readonly changes: number | bigint;
-}
-
-/** The rows of one conversation between two purges. */
-export interface Log {
-  readonly n: number;
-  readonly epoch: number;
 }
 
 /**

@@ -37,7 +37,7 @@ function look(path: string, id: string): Place {
   return place;
 }
 
-/** Appends messages one by one, each with a key, until so many are there. @returns all of them */
+/** Appends messages one by one, each with a key, until so many are there. */
 async function grow(driver: Driver, count: number, body?: string): Promise<void> {
   const [head] = await driver.heads(["a"]);
   if (head === undefined) await driver.commit([creation("a")]);
