@@ -1,3 +1,4 @@
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import type { Head, ListPosition } from "@fastpaca/core";
 import { openFile } from "../src/open-file.js";
@@ -37,7 +38,7 @@ test("conversations that changed in one second are listed by the millisecond, wh
   }));
 
 test("a busy conversation moves to the front within its second, and to the next one", () =>
-  inFolder(async ({ open }) => {
+  inFolder(async ({ path, open }) => {
     const driver = await open();
     const ids = async (): Promise<string[]> =>
       (await driver.list({ limit: 9, labels: [] })).heads.map(({ id }) => id);
@@ -51,6 +52,9 @@ test("a busy conversation moves to the front within its second, and to the next 
     expect(await ids()).toEqual(["a", "c"]);
     await driver.commit([append("b", 3, 1, 1, { head: { updatedAt: 2_000, life: 2 } })]);
     expect(await ids()).toEqual(["b", "a", "c"]);
+    const file = new DatabaseSync(`${path}/fastpaca.db`, { readOnly: true });
+    expect(file.prepare("SELECT id FROM heads WHERE updated_second <> updated_at / 1000").all()).toEqual([]);
+    file.close();
   }));
 
 test("what changes while a page is being found leaves the others in their places", () =>
@@ -67,12 +71,15 @@ test("what changes while a page is being found leaves the others in their places
       const slices = listing.list({ limit: 1000, labels: [], after });
       let slice = slices.next();
       for (; slice.done !== true; slice = slices.next()) {
-        const id = `c${2 ** (yields += 1)}`;
+        // The first slice of the first page has seen it.
+        const id = `c${MANY - (yields += 1) * 3}`;
         moved.add(id);
         commits.apply(append(id, 1, 1, 1, { head: { updatedAt: updatedAt + (yields % 2) * 1500 } }));
       }
       const { heads, next } = slice.value;
       expect(heads.length).toBeLessThanOrEqual(1000);
+      const times = heads.map((head) => head.updatedAt);
+      expect(times).toEqual(times.toSorted((a, b) => b - a));
       found.push(...heads.map(({ id }) => id));
       after = next;
       more = next !== undefined;

@@ -60,6 +60,9 @@ test("a file of version 1 keeps what it holds, and goes on", () =>
       expect(heads).toEqual(both.slice(0, 1));
       expect((await driver.list({ limit: 1, labels, after: next })).heads).toEqual(both.slice(1));
     }
+    const file = new DatabaseSync(`${path}/fastpaca.db`, { readOnly: true });
+    expect(file.prepare("SELECT id FROM heads WHERE updated_second <> updated_at / 1000").all()).toEqual([]);
+    file.close();
     const log = [1, 2, 3].map((seq) => ({
       seq,
       version: seq,
