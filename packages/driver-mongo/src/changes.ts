@@ -16,8 +16,13 @@ export interface Changes {
   close(): Promise<void>;
 }
 
-/** Longest between a change made here and the hint of it, in milliseconds: all that happens meanwhile share one. */
+/** From the first change made here after a pause to the hint of it, in milliseconds. */
 const GATHER = 10;
+/**
+ * Least from one hint to the next, in milliseconds: all changes that are made meanwhile share one. Ten milliseconds
+ * would make a hundred commands a second, nearly as many as those that commit.
+ */
+const SPACING = 50;
 /** Changes that wait for a hint. Beyond it they are not hinted at. */
 const MAX_GATHERED = 10_000;
 /** Size of the collection of hints, in bytes; what does not fit pushes out the oldest. */
@@ -86,6 +91,8 @@ class CappedHints implements Changes {
   readonly #gathered = new Set<string>();
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When the latest hint was written, on the clock of `performance.now`. */
+  #written = -SPACING;
   #failing = false;
 
   constructor(hints: Collection<Hint>, log: Log) {
@@ -96,10 +103,11 @@ class CappedHints implements Changes {
   tell(ids: readonly string[]): void {
     for (const id of ids) if (this.#gathered.size < MAX_GATHERED) this.#gathered.add(id);
     if (this.#timer !== undefined || this.#writing !== undefined || this.#gathered.size === 0) return;
+    const pause = Math.max(GATHER, this.#written + SPACING - performance.now());
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#writing = this.#write();
-    }, GATHER);
+    }, pause);
   }
 
   async feed(): Promise<Feed> {
@@ -132,6 +140,7 @@ class CappedHints implements Changes {
   async #write(): Promise<void> {
     const ids = [...this.#gathered];
     this.#gathered.clear();
+    this.#written = performance.now();
     try {
       await this.#insert({ _id: new ObjectId(), c: ids });
       this.#failing = false;

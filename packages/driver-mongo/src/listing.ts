@@ -5,23 +5,23 @@ import type { HeadCache, Listed } from "./head-cache.js";
 import type { Heads } from "./heads.js";
 import { slotOf, type ListingEntry, type ListingId } from "./listing-entry.js";
 import { DUPLICATE_KEY, readWriteReply } from "./server-reply.js";
+import type { Sweeper } from "./sweeper.js";
 
 /** Entries read at a time. */
 const CHUNK = 1000;
-/** Entries whose removal may be waiting. Beyond it they stay until somebody lists them. */
-const MAX_OUTDATED = 10_000;
 
 /** Knows in which order conversations changed. */
 export class Listing {
   readonly #database: Database;
   readonly #cache: HeadCache;
   readonly #heads: Heads;
-  readonly #outdated: ListingId[] = [];
+  readonly #sweeper: Sweeper;
 
-  constructor(database: Database, cache: HeadCache, heads: Heads) {
+  constructor(database: Database, cache: HeadCache, heads: Heads, sweeper: Sweeper) {
     this.#database = database;
     this.#cache = cache;
     this.#heads = heads;
+    this.#sweeper = sweeper;
   }
 
   /**
@@ -59,15 +59,7 @@ export class Listing {
   /** Takes note that a conversation has left the slot of an earlier head. */
   outdate(before: Head, now: Head): void {
     const slot = slotOf(before.updatedAt);
-    if (slot >= slotOf(now.updatedAt) || this.#outdated.length >= MAX_OUTDATED) return;
-    this.#outdated.push({ b: slot, c: now.id });
-  }
-
-  /** Removes entries of slots that conversations have left. Nothing is lost where that fails. */
-  async sweep(signal: AbortSignal): Promise<void> {
-    while (this.#outdated.length > 0) {
-      await this.#remove(this.#outdated.splice(0, CHUNK), signal);
-    }
+    if (slot < slotOf(now.updatedAt)) this.#sweeper.add({ b: slot, c: now.id });
   }
 
   async list({ limit, labels, after }: ListQuery, signal: AbortSignal): Promise<ListPage> {
@@ -143,17 +135,8 @@ export class Listing {
         if (labels.every((label) => head.labels.includes(label))) heads.push(head);
       }
     }
-    if (outdated.length > 0) await this.#remove(outdated, signal);
+    if (outdated.length > 0) await this.#sweeper.remove(outdated, signal);
     return heads.filter((head) => after === undefined || byRecency(after, head) < 0).sort(byRecency);
-  }
-
-  /**
-   * Removes entries of slots that lie before the ones their conversations are in. That a commit still comes into such
-   * a slot is impossible: `updatedAt` never decreases.
-   */
-  async #remove(entries: readonly ListingId[], signal: AbortSignal): Promise<void> {
-    const deletes = [{ q: { _id: { $in: entries } }, limit: 0 }];
-    await command(this.#database, { delete: this.#name, deletes, writeConcern: { w: 1 } }, signal);
   }
 
   get #name(): string {

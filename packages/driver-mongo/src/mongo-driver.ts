@@ -11,13 +11,14 @@ import type {
 } from "@fastpaca/core";
 import type { Changes } from "./changes.js";
 import { Committing } from "./committing.js";
-import { callDeadline, withinDeadline, type Database } from "./database.js";
+import { withinDeadline, type Database } from "./database.js";
 import { Erasing } from "./erasing.js";
 import { asUnavailable, reasonOf } from "./failures.js";
 import { HeadCache } from "./head-cache.js";
 import { Heads } from "./heads.js";
 import { History } from "./history.js";
 import { Listing } from "./listing.js";
+import { Sweeper } from "./sweeper.js";
 import { Watch, type Log } from "./watching.js";
 
 /** Keeps conversations in MongoDB, one document per commit. */
@@ -37,8 +38,8 @@ export class MongoDriver implements Driver {
   readonly #release: () => Promise<void>;
   readonly #running = new Set<Promise<unknown>>();
   readonly #watches = new Set<Watch>();
-  /** What is done behind the answers: at most one of each kind at a time. */
-  #sweeping: Promise<void> | undefined;
+  readonly #sweeper: Sweeper;
+  /** What is done behind the answers, at most once at a time. */
   #purging: Promise<void> | undefined;
   #purgeAgain = false;
   #closing: Promise<void> | undefined;
@@ -48,7 +49,8 @@ export class MongoDriver implements Driver {
     const cache = new HeadCache();
     this.#heads = new Heads(database, cache);
     this.#history = new History(database, cache, this.#heads);
-    this.#listing = new Listing(database, cache, this.#heads);
+    this.#sweeper = new Sweeper(database, log);
+    this.#listing = new Listing(database, cache, this.#heads, this.#sweeper);
     this.#committing = new Committing(database, cache, this.#heads, this.#history, this.#listing);
     this.#erasing = new Erasing(database, this.#heads, this.#history);
     this.#changes = changes;
@@ -67,7 +69,6 @@ export class MongoDriver implements Driver {
       const outcomes = await this.#committing.commit(commits, signal);
       const landed = commits.filter((_, index) => outcomes[index]?.status === "committed");
       this.#changes?.tell(landed.map(({ id }) => id));
-      this.#sweep();
       if (landed.some(({ head }) => head.purged)) this.#finishPurges();
       return outcomes;
     });
@@ -101,7 +102,8 @@ export class MongoDriver implements Driver {
   async #close(): Promise<void> {
     this.#erasing.stop();
     await Promise.allSettled([...this.#watches].map((watch) => watch.stop()));
-    await Promise.allSettled([...this.#running, this.#sweeping, this.#purging]);
+    await Promise.allSettled([...this.#running, this.#purging]);
+    await this.#sweeper.close();
     await this.#changes?.close();
     await this.#release();
   }
@@ -129,13 +131,6 @@ export class MongoDriver implements Driver {
       this.#watches.delete(watch);
       await watch.stop();
     };
-  }
-
-  #sweep(): void {
-    this.#sweeping ??= this.#listing
-      .sweep(callDeadline())
-      .catch((error: unknown) => this.#log("warn", `MongoDB kept outdated entries: ${reasonOf(error)}`))
-      .finally(() => (this.#sweeping = undefined));
   }
 
   /** Erases what purges left. One that comes while others are being finished may have been missed by them. */
