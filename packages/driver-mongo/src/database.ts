@@ -62,9 +62,12 @@ export interface WriteConcern {
   readonly wtimeout: number;
 }
 
-/** Runs one command, as written, on the primary. */
-export function command(database: Database, command: Document, signal: AbortSignal): Promise<Document> {
-  return database.db.command(command, { readPreference: "primary", signal });
+/** Runs one command, as written, on the primary. Without a signal it may take as long as it takes. */
+export function command(database: Database, command: Document, signal?: AbortSignal): Promise<Document> {
+  return database.db.command(command, {
+    readPreference: "primary",
+    ...(signal === undefined ? {} : { signal }),
+  });
 }
 
 /** Ends what one call of the driver does, wherever it stands, when its time is over. */

@@ -12,16 +12,18 @@ export interface ListingEntry {
 }
 
 export interface ListingId {
-  b: number;
+  /** Time divided by {@link SLOT}. Version 1 of the schema had shorter slots, in a field `b`. */
+  s: number;
   c: string;
 }
 
 /**
- * Length of a slot in milliseconds. A conversation that changes again within it writes nothing to the listing; a page
- * of the listing reads the heads of a whole slot, since only they tell the order within it. So a longer one makes
- * commits cheaper and pages dearer: at a second, a page reads as many heads as conversations changed in that second.
+ * Length of a slot in milliseconds. A conversation that changes again within it writes nothing to the listing, and its
+ * commits do not wait for an entry; a page of the listing reads the heads of a whole slot, since only they tell the
+ * order within it. So a longer one makes commits cheaper and pages dearer: with N conversations changing in a second, a
+ * page that begins with the newest reads up to 2 N heads, a thousand with one command.
  */
-const SLOT = 1000;
+export const SLOT = 2000;
 
 export function slotOf(updatedAt: number): number {
   return Math.floor(updatedAt / SLOT);

@@ -36,7 +36,7 @@ export class Listing {
       const { slot, labels } = listedAs(head);
       const present = this.#cache.get(id)?.listed;
       if (present?.slot === slot && present.labels === labels) continue;
-      const entry: ListingEntry = { _id: { b: slot, c: id } };
+      const entry: ListingEntry = { _id: { s: slot, c: id } };
       if (head.labels.length > 0) entry.t = [...head.labels];
       entries.push(entry);
     }
@@ -59,20 +59,20 @@ export class Listing {
   /** Takes note that a conversation has left the slot of an earlier head. */
   outdate(before: Head, now: Head): void {
     const slot = slotOf(before.updatedAt);
-    if (slot < slotOf(now.updatedAt)) this.#sweeper.add({ b: slot, c: now.id });
+    if (slot < slotOf(now.updatedAt)) this.#sweeper.add({ s: slot, c: now.id });
   }
 
   async list({ limit, labels, after }: ListQuery, signal: AbortSignal): Promise<ListPage> {
     const page: Head[] = [];
     let last: ListingId | undefined;
     let upTo: Filter<ListingEntry> =
-      after === undefined ? {} : { _id: { $lt: { b: slotOf(after.updatedAt) + 1, c: "" } } };
+      after === undefined ? {} : { _id: { $lt: { s: slotOf(after.updatedAt) + 1, c: "" } } };
     /** Entries of the slot that is being read: its order is known when all of it has been. */
     let slot: ListingId[] = [];
     for (;;) {
       const chunk = await this.#chunk(upTo, labels, signal);
       for (const entry of chunk) {
-        if (slot[0] !== undefined && slot[0].b !== entry.b) {
+        if (slot[0] !== undefined && slot[0].s !== entry.s) {
           page.push(...(await this.#order(slot, labels, after, signal)));
           slot = [];
           if (page.length > limit) break;
@@ -130,8 +130,8 @@ export class Listing {
         const entry = entries[index];
         if (head === undefined || entry === undefined) continue; // Its creation is on its way, or never came.
         const actual = slotOf(head.updatedAt);
-        if (actual > entry.b) outdated.push(entry);
-        if (actual !== entry.b || head.purged) continue;
+        if (actual > entry.s) outdated.push(entry);
+        if (actual !== entry.s || head.purged) continue;
         if (labels.every((label) => head.labels.includes(label))) heads.push(head);
       }
     }

@@ -1,7 +1,8 @@
 import { callDeadline, command, durable, type Database } from "./database.js";
+import { lengthenSlots } from "./migrating.js";
 
 /** What this program reads and writes. */
-const VERSION = 1;
+const VERSION = 2;
 
 interface Meta {
   _id: "schema";
@@ -35,7 +36,8 @@ const LISTING_INDEXES = [
 ];
 
 /**
- * Creates what is missing. Safe from several processes at once: creating an index that is there is no change.
+ * Creates what is missing, and brings what an earlier version made to this one. Safe from several processes at once, as
+ * long as none of an earlier version is among them: creating an index that is there is no change.
  * @throws where a later version of this driver has changed the collections
  */
 export async function openSchema(database: Database): Promise<void> {
@@ -53,6 +55,12 @@ export async function openSchema(database: Database): Promise<void> {
     throw new Error(
       `the collections were changed by a later version of this driver (${found.version}, this one knows ${VERSION})`,
     );
+  }
+  if (found !== null && found.version < VERSION) {
+    await lengthenSlots(database);
+    const updates = [{ q: { _id: "schema", version: found.version }, u: { $set: { version: VERSION } } }];
+    const raise = { update: meta.collectionName, updates, writeConcern: durable(database) };
+    await command(database, raise, callDeadline());
   }
   for (const [collection, indexes] of [
     [commits, COMMIT_INDEXES],

@@ -1,5 +1,7 @@
 import type { Driver, Head } from "@fastpaca/core";
-import { expect, test } from "vitest";
+import { MongoClient } from "mongodb";
+import { expect, onTestFinished, test } from "vitest";
+import { openMongo } from "../src/index.js";
 import {
   append,
   committed,
@@ -49,7 +51,7 @@ await describeWithMongo("listing in MongoDB", (server) => {
     const crashing = await opened(
       await wireProxy(tcpUrl, (message) => (insertsInto(message, "commits") ? verdict : "pass")),
     );
-    await committed(crashing, creation("old", { updatedAt: 1_000 }), creation("new", { updatedAt: 2_000 }));
+    await committed(crashing, creation("old", { updatedAt: 1_000 }), creation("new", { updatedAt: 5_000 }));
     verdict = "cut";
     const lost = append("old", 1, [1], { head: { updatedAt: 9_000, labels: ["a=1"] } });
     expect(await crashing.commit([lost])).toEqual([{ status: "unknown" }]);
@@ -65,7 +67,7 @@ await describeWithMongo("listing in MongoDB", (server) => {
     const crashing = await opened(
       await wireProxy(tcpUrl, (message) => (insertsInto(message, "commits") ? verdict : "pass")),
     );
-    await committed(crashing, creation("old", { updatedAt: 1_000 }), creation("new", { updatedAt: 2_000 }));
+    await committed(crashing, creation("old", { updatedAt: 1_000 }), creation("new", { updatedAt: 5_000 }));
     verdict = "cut behind";
     const landed = append("old", 1, [1], { head: { updatedAt: 9_000, labels: ["a=1"] } });
     expect(await crashing.commit([landed])).toEqual([{ status: "unknown" }]);
@@ -81,14 +83,32 @@ await describeWithMongo("listing in MongoDB", (server) => {
     await committed(
       driver,
       creation("a", { updatedAt: 0 }),
-      append("a", 1, [1], { head: { updatedAt: 1_000 } }),
+      append("a", 1, [1], { head: { updatedAt: 2_000 } }),
     );
     await expect.poll(() => entries.countDocuments()).toBe(1);
     // This one does not know the conversation, and so not what it leaves behind.
-    await committed(other, append("a", 2, [2], { head: { updatedAt: 2_000 } }));
+    await committed(other, append("a", 2, [2], { head: { updatedAt: 4_000 } }));
     expect(await entries.countDocuments()).toBe(2);
     expect(await listed(driver)).toEqual(["a"]);
     expect(await entries.countDocuments()).toBe(1);
+    expect(await listed(driver)).toEqual(["a"]);
+  });
+
+  test("entries left one after the other are removed together", async () => {
+    const { url, name } = await databaseOf(server);
+    const client = new MongoClient(url, { monitorCommands: true });
+    onTestFinished(() => client.close());
+    const driver = await openMongo({ client, database: name });
+    onTestFinished(() => driver.close());
+    let removals = 0;
+    client.on("commandStarted", ({ command }) => (removals += command["delete"] === "listing" ? 1 : 0));
+    for (let step = 0; step < 20; step += 1) {
+      const head = { updatedAt: step * 2_000 };
+      await committed(driver, step === 0 ? creation("a", head) : append("a", step, [step], { head }));
+    }
+    const entries = (await looking(url)).collection("listing");
+    await expect.poll(() => entries.countDocuments(), { timeout: 5_000 }).toBe(1);
+    expect(removals).toBeLessThan(10);
     expect(await listed(driver)).toEqual(["a"]);
   });
 
@@ -103,9 +123,9 @@ await describeWithMongo("listing in MongoDB", (server) => {
   test("pages of any size show each conversation once, many in a moment and many moments", async () => {
     const driver = await opened((await databaseOf(server)).url);
     const ids = Array.from({ length: 60 }, (_, index) => `c${index}`);
-    await driver.commit(ids.map((id, index) => creation(id, { updatedAt: Math.floor(index / 7) * 100 })));
+    await driver.commit(ids.map((id, index) => creation(id, { updatedAt: Math.floor(index / 7) * 1_000 })));
     await driver.commit(
-      ids.slice(0, 20).map((id, index) => append(id, 1, [1], { head: { updatedAt: 1_000 + index * 20 } })),
+      ids.slice(0, 20).map((id, index) => append(id, 1, [1], { head: { updatedAt: 9_000 + index * 200 } })),
     );
     const all = await listed(driver, 1000);
     expect(all.toSorted()).toEqual(ids.toSorted());
