@@ -105,6 +105,18 @@ async function playRound(store: StoreName, extent: Extent, add: Add): Promise<vo
     bare: await run(single, load(APPENDS, one)),
     measured: await run(fastpaca, load(APPENDS, one)),
   });
+  if (store === "mongo") {
+    await using bulk = await Subject.start("bulk", database.url);
+    await run(bulk, load(APPENDS, { ...keyed, seconds: 1 }));
+    for (const connections of [CONNECTIONS, MANY_CONNECTIONS]) {
+      const both = load(APPENDS, { ...keyed, connections });
+      add(`keyed append, ${connections} connections`, {
+        to: "bulk inserts",
+        bare: await run(bulk, both),
+        measured: await run(fastpaca, both),
+      });
+    }
+  }
   if (store !== "postgres") return;
   await using transactions = await Subject.start("transactions", database.url);
   await run(transactions, load(APPENDS, { seconds: 1 }));

@@ -5,7 +5,7 @@ import { MongoClient } from "mongodb";
 import pg from "pg";
 import { appendBodySchema } from "./workload.js";
 
-type Append = (id: string, body: string) => Promise<number>;
+type Append = (id: string, body: string, key: string | undefined) => Promise<number>;
 
 /**
  * A transaction for each append, over Postgres: locks the conversation, inserts the message, moves the conversation on,
@@ -67,7 +67,12 @@ function appendServer(append: Append): FastifyInstance {
     "/v1/contexts/:id/messages",
     { schema: { body: appendBodySchema } },
     async (request, reply) => {
-      const seq = await append(request.params.id, JSON.stringify(request.body.message));
+      const key = request.headers["idempotency-key"];
+      const seq = await append(
+        request.params.id,
+        JSON.stringify(request.body.message),
+        typeof key === "string" ? key : undefined,
+      );
       return reply
         .code(201)
         .header("content-type", "application/json; charset=utf-8")
@@ -127,4 +132,73 @@ async function mongoRows(url: string): Promise<Rows> {
     },
     close: () => client.close(),
   };
+}
+
+/** Bulk inserts at the same time: one is prepared by the database while another one is synced. As many as Fastpaca has. */
+const BULK_CALLS = 2;
+/** Bytes of BSON that a commit of one message takes in Fastpaca's collection beside id, message and key. */
+const COMMIT_BYTES = 540;
+
+/**
+ * Gathers appends into bulk inserts of a document each, over MongoDB: documents as large as Fastpaca's, acknowledged
+ * from the journal like its own, with an index of `_id` and a unique one of the idempotency key, without which a
+ * repetition would be inserted twice. Checks nothing and reads nothing: what remains is what MongoDB and its client cost.
+ */
+export async function bulkServer(url: string): Promise<FastifyInstance> {
+  const client = await MongoClient.connect(url, { retryWrites: false });
+  const db = client.db();
+  const hello = await db.command({ hello: 1 });
+  // A single server that is asked for a majority answers before its journal is written.
+  const w = hello["setName"] === undefined && hello["msg"] !== "isdbgrid" ? 1 : "majority";
+  const rows = db.collection<BulkRow>("plain_bulk", { writeConcern: { w, journal: true } });
+  await rows.createIndex(
+    { "_id.c": 1, k: 1 },
+    { unique: true, partialFilterExpression: { k: { $exists: true } } },
+  );
+  const filler = "x".repeat(COMMIT_BYTES);
+  let waiting: Waiting[] = [];
+  let running = 0;
+  let revision = 0;
+  const start = async (): Promise<void> => {
+    while (waiting.length > 0 && running < BULK_CALLS) {
+      const batch = waiting;
+      waiting = [];
+      running += 1;
+      try {
+        await rows.insertMany(
+          batch.map(({ row }) => row),
+          { ordered: false },
+        );
+        for (const { row, landed } of batch) landed(row._id.r);
+      } catch (error) {
+        for (const { failed } of batch) failed(error);
+      } finally {
+        running -= 1;
+      }
+    }
+  };
+  const app = appendServer((c, body, key) => {
+    revision += 1;
+    const row: BulkRow = { _id: { c, r: revision }, t: `${body}${filler}` };
+    if (key !== undefined) row.k = key;
+    return new Promise((landed, failed) => {
+      waiting.push({ row, landed, failed });
+      if (waiting.length === 1) setImmediate(() => void start());
+    });
+  });
+  app.addHook("onClose", () => client.close());
+  return app;
+}
+
+interface BulkRow {
+  _id: { c: string; r: number };
+  /** The message, and as much again as a commit holds beside it. */
+  t: string;
+  k?: string;
+}
+
+interface Waiting {
+  readonly row: BulkRow;
+  readonly landed: (revision: number) => void;
+  readonly failed: (error: unknown) => void;
 }
