@@ -20,10 +20,10 @@ export interface ListingId {
 /**
  * Length of a slot in milliseconds. A conversation that changes again within it writes nothing to the listing, and its
  * commits do not wait for an entry; a page of the listing reads the heads of a whole slot, since only they tell the
- * order within it. So a longer one makes commits cheaper and pages dearer: with N conversations changing in a second, a
- * page that begins with the newest reads up to 2 N heads, a thousand with one command.
+ * order within it, and has to within the deadline of a call. So a longer one makes commits cheaper and pages dearer:
+ * where N conversations change in a second, a page that begins with the newest reads N heads, a thousand at a time.
  */
-export const SLOT = 2000;
+export const SLOT = 1000;
 
 export function slotOf(updatedAt: number): number {
   return Math.floor(updatedAt / SLOT);

@@ -27,16 +27,16 @@ await describeWithMongo("migrating in MongoDB", (server) => {
       { _id: { b: 20, c: "b" } },
       { _id: { b: 35, c: "c" } },
       // And what an interrupted migration had done already.
-      { _id: { s: 4, c: "c" } },
+      { _id: { s: 8, c: "c" } },
     ]);
     await db.collection<{ _id: string }>("meta").updateOne({ _id: "schema" }, { $set: { version: 1 } });
 
     const [driver] = await Promise.all([opened(url), opened(url), opened(url)]);
     const left = await entries.find({}, { sort: { _id: 1 } }).toArray();
     expect(left.map(({ _id, t }) => [_id, t?.toSorted()])).toEqual([
-      [{ s: 1, c: "a" }, ["x=1", "x=2"]],
-      [{ s: 2, c: "b" }, undefined],
-      [{ s: 4, c: "c" }, undefined],
+      [{ s: 2, c: "a" }, ["x=1", "x=2"]],
+      [{ s: 5, c: "b" }, undefined],
+      [{ s: 8, c: "c" }, undefined],
     ]);
     expect(await db.collection("meta").findOne()).toEqual({ _id: "schema", version: 2 });
     const listed = await driver.list({ limit: 9, labels: [] });
