@@ -2,6 +2,8 @@ import { DriverUnavailableError, type Commit, type CommitOutcome, type Driver } 
 
 /** Calls of {@link Driver.commit} at the same time: one is prepared by the database while another one is synced. */
 const CALLS = 2;
+/** After this many milliseconds a call holds up no other one, however small. */
+const SLOW_CALL = 20;
 /** Longest that one call may take, in milliseconds; after that its outcome is unknown. */
 const CALL_DEADLINE = 5_000;
 /** Calls that were given up and have not returned. At this many, nothing more is handed to the driver. */
@@ -103,12 +105,28 @@ export class Batcher {
   }
 
   #start(lane: Lane): void {
-    while (lane.waiting.length > 0 && lane.running < lane.calls && this.#abandoned < MAX_ABANDONED) {
+    while (this.#mayStart(lane)) {
       lane.running += 1;
       const call = { lane, batch: this.#take(lane), started: performance.now(), abandoned: false };
       this.#calls.add(call);
       void this.#call(call);
     }
+  }
+
+  /**
+   * Beside a running call another one is worth its own sync only if it carries as much: those that were just answered
+   * are about to come back, and a call for the first of them would leave the others waiting behind it.
+   */
+  #mayStart(lane: Lane): boolean {
+    const { waiting, running, calls } = lane;
+    if (waiting.length === 0 || running >= calls || this.#abandoned >= MAX_ABANDONED) return false;
+    if (running === 0) return true;
+    const slow = performance.now() - SLOW_CALL;
+    for (const call of this.#calls) {
+      if (call.lane !== lane || call.abandoned || call.started <= slow) continue;
+      if (call.batch.length > waiting.length) return false;
+    }
+    return true;
   }
 
   #take(lane: Lane): Waiting[] {

@@ -1,0 +1,81 @@
+import { createStore, type Commit, type CommitOutcome, type Driver, type Store } from "@fastpaca/core";
+import { openMemory } from "@fastpaca/driver-memory";
+import { afterEach, expect, test, vi } from "vitest";
+
+/** Holds every call of `commit` until it is let through. */
+function heldDriver(): { driver: Driver; calls: { ids: string[]; go: () => void }[] } {
+  const memory = openMemory();
+  const calls: { ids: string[]; go: () => void }[] = [];
+  const commit = async (commits: readonly Commit[]): Promise<CommitOutcome[]> => {
+    await new Promise<void>((go) => calls.push({ ids: commits.map(({ id }) => id), go }));
+    return memory.commit(commits);
+  };
+  const driver = new Proxy(memory, {
+    get(target, name) {
+      if (name === "commit") return commit;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+  return { driver, calls };
+}
+
+let store: Store | undefined;
+afterEach(async () => {
+  vi.useRealTimers();
+  await store?.close();
+});
+
+/** Some turns of the event loop: what may start has started then. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function open(): { put: (ids: string) => Promise<void>; calls: ReturnType<typeof heldDriver>["calls"] } {
+  const { driver, calls } = heldDriver();
+  const opened = createStore({ driver });
+  store = opened;
+  const pending: Promise<unknown>[] = [];
+  const put = async (ids: string): Promise<void> => {
+    pending.push(...[...ids].map((id) => opened.conversations.put(id)));
+    await turns();
+  };
+  return { put, calls };
+}
+
+test("a call beside another one carries at least as much", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  const { put, calls } = open();
+  await put("abc");
+  await put("d");
+  await put("e");
+  expect(calls.map(({ ids }) => ids)).toEqual([["a", "b", "c"]]);
+  await put("f");
+  expect(calls.map(({ ids }) => ids)).toEqual([
+    ["a", "b", "c"],
+    ["d", "e", "f"],
+  ]);
+  for (const { go } of calls) go();
+});
+
+test("what waits behind a larger call goes when that one is over", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  const { put, calls } = open();
+  await put("abc");
+  await put("d");
+  expect(calls).toHaveLength(1);
+  calls[0]?.go();
+  await turns();
+  expect(calls.map(({ ids }) => ids)).toEqual([["a", "b", "c"], ["d"]]);
+  calls[1]?.go();
+});
+
+test("a slow call holds up nobody", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  const { put, calls } = open();
+  await put("abc");
+  vi.advanceTimersByTime(30);
+  await put("d");
+  expect(calls.map(({ ids }) => ids)).toEqual([["a", "b", "c"], ["d"]]);
+  for (const { go } of calls) go();
+});
