@@ -91,7 +91,12 @@ export const TRIMMING: readonly Check[] = [
         for (const stale of [undefined, before]) {
           await steps.commit([commitOn(stale, id, { token: "stale", messages: ["1"] })], { blame: "TRM-3" });
         }
-        await append(`after ${index}`, [{ ...some, marks: ["reset"] }]);
+        await append(`after ${index}`, [
+          { ...some, marks: index % 2 === 0 ? ["compaction", "reset"] : ["reset"] },
+        ]);
+        // A newer compaction takes the place of the one that was kept, although no message goes any more.
+        await steps.prune(id, head.firstSeq);
+        await steps.marks(id, 0, 1000, { blame: "TRM-4" });
         await steps.verify();
       }
     },

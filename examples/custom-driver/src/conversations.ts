@@ -39,7 +39,7 @@ export class Conversations {
   /** What to answer without writing anything; undefined: the change is to be written, and then applied. */
   answer(change: Change): CommitOutcome | undefined {
     const stored = this.#stored.get(change.id);
-    if ("below" in change) return (stored?.messages[0]?.seq ?? Infinity) < change.below ? undefined : DONE;
+    if ("below" in change) return stored === undefined || isPruned(stored, change.below) ? DONE : undefined;
     const { base, head, keys } = change;
     if ((stored?.head.revision ?? 0) !== base) return { status: "conflict", head: stored?.head };
     // Only now: a held key is told to those who knew the present revision. A purge has none, and frees all.
@@ -119,9 +119,20 @@ export class Conversations {
 
 function prune(stored: Conversation, below: number): void {
   stored.messages = stored.messages.filter(({ seq }) => seq >= below);
-  const oldest = stored.messages[0]?.version ?? stored.head.version + 1;
-  const summary = stored.marks.findLast(({ kind }) => kind === "compaction");
-  stored.marks = stored.marks.filter((mark) => mark.version >= oldest || mark === summary);
+  stored.marks = marksKept(stored);
+}
+
+/** Whether pruning would free nothing. */
+function isPruned(stored: Conversation, below: number): boolean {
+  const oldest = stored.messages[0]?.seq ?? below;
+  return oldest >= below && marksKept(stored).length === stored.marks.length;
+}
+
+/** The marks from the oldest message on, and the newest compaction. */
+function marksKept({ head, messages, marks }: Conversation): Mark[] {
+  const oldest = messages[0]?.version ?? head.version + 1;
+  const summary = marks.findLast(({ kind }) => kind === "compaction");
+  return marks.filter((mark) => mark.version >= oldest || mark === summary);
 }
 
 /** Most recently changed first. Equal times are put in order by id: a page may end between two of them. */

@@ -21,7 +21,7 @@ interface Extent {
 }
 
 const SHORT: Extent = { seconds: 1, rounds: 1, warmup: 5_000, deep: 20_000, crowd: 20_000 };
-const FULL: Extent = { seconds: 2, rounds: 5, warmup: 40_000, deep: 100_000, crowd: 1_000_000 };
+const FULL: Extent = { seconds: 2, rounds: 3, warmup: 40_000, deep: 100_000, crowd: 1_000_000 };
 
 /**
  * The server against bare Fastify routes that do as little as can be done, in one run: figures that do not depend on

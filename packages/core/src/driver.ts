@@ -181,8 +181,8 @@ export interface Driver {
 
   /**
    * Frees the messages below `seq`, which the head already says are gone, and the marks whose version is below the
-   * version of the oldest message kept, except the newest compaction. Best effort, idempotent, in slices that do not
-   * hold up commits. Keys stay.
+   * version of the oldest message kept, except the newest compaction: one that a newer compaction has replaced goes also
+   * where no message does. Best effort, idempotent, in slices that do not hold up commits. Keys stay.
    */
   prune(id: string, below: number): Promise<void>;
 

@@ -102,9 +102,11 @@ class MemoryDriver implements Driver {
   async prune(id: string, below: number): Promise<void> {
     this.#refuseClosed();
     const present = this.#conversations.get(id);
-    if (present === undefined || below <= present.firstSeq) return;
-    present.messages = present.messages.slice(below - present.firstSeq);
-    present.firstSeq = below;
+    if (present === undefined) return;
+    if (below > present.firstSeq) {
+      present.messages = present.messages.slice(below - present.firstSeq);
+      present.firstSeq = below;
+    }
     const oldest = present.messages[0]?.version ?? present.head.version + 1;
     const summary = present.marks.findLast(({ kind }) => kind === "compaction");
     present.marks = present.marks.filter((mark) => mark.version >= oldest || mark === summary);

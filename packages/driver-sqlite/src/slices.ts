@@ -9,6 +9,12 @@ const CHUNK = 25;
 const SLICE = 5;
 const ROW_TABLES = { messages: "seq", marks: "version" } as const;
 
+/** Everything before the oldest message kept, but the newest compaction: windows begin with it. */
+const OLD_MARKS = `SELECT row FROM marks WHERE n = ?1 AND epoch = ?2 AND version < coalesce(
+    (SELECT version FROM messages WHERE n = ?1 AND epoch = ?2 ORDER BY seq LIMIT 1), ?3)
+  AND row IS NOT (SELECT row FROM marks WHERE n = ?1 AND epoch = ?2 AND kind = 'compaction'
+    ORDER BY version DESC LIMIT 1)`;
+
 interface Changes {
   readonly changes: number | bigint;
 }
@@ -26,6 +32,7 @@ export class Slices {
   readonly #messages: StatementSync;
   readonly #marks: StatementSync;
   readonly #keys: StatementSync;
+  readonly #oldMark: StatementSync;
   readonly #oldMarks: StatementSync;
   readonly #garbage: StatementSync;
   readonly #forget: StatementSync;
@@ -47,13 +54,8 @@ export class Slices {
       `DELETE FROM keys WHERE n = ?1 AND epoch = ?2 AND key IN (
       SELECT key FROM keys WHERE n = ?1 AND epoch = ?2 LIMIT ${CHUNK})`,
     );
-    // Everything before the oldest message kept, but the newest compaction: windows begin with it.
-    this.#oldMarks = database.prepare(
-      `DELETE FROM marks WHERE row IN (SELECT row FROM marks WHERE n = ?1 AND epoch = ?2 AND version < coalesce(
-        (SELECT version FROM messages WHERE n = ?1 AND epoch = ?2 ORDER BY seq LIMIT 1), ?3)
-      AND row IS NOT (SELECT row FROM marks WHERE n = ?1 AND epoch = ?2 AND kind = 'compaction'
-        ORDER BY version DESC LIMIT 1) LIMIT ${CHUNK})`,
-    );
+    this.#oldMark = database.prepare(`${OLD_MARKS} LIMIT 1`);
+    this.#oldMarks = database.prepare(`DELETE FROM marks WHERE row IN (${OLD_MARKS} LIMIT ${CHUNK})`);
     this.#garbage = database.prepare("SELECT n, epoch FROM garbage LIMIT 1");
     this.#forget = database.prepare("DELETE FROM garbage WHERE n = ? AND epoch = ?");
   }
@@ -64,12 +66,15 @@ export class Slices {
     return row && logIn(row);
   }
 
-  /** Whether there is anything to prune. */
+  /** Whether there is anything to prune: messages, or marks that only a message or a newer compaction kept. */
   reaches(log: Log, below: number): boolean {
+    const { n, epoch } = log;
     // The tail first: what another process moves from there in between is in the table then.
     const [first] = this.#tailOf(log).messages;
     return (
-      (first !== undefined && first.seq < below) || this.#below.get(log.n, log.epoch, below) !== undefined
+      (first !== undefined && first.seq < below) ||
+      this.#below.get(n, epoch, below) !== undefined ||
+      this.#oldMark.get(n, epoch, this.#oldestInTail(log)) !== undefined
     );
   }
 

@@ -110,6 +110,24 @@ describe("pruning", () => {
       expect(await driver.messages("a", 1, 10)).toEqual([]);
     }));
 
+  test("frees a compaction that a newer one has replaced, although no message goes any more", () =>
+    inFolder(async ({ open }) => {
+      const driver = await open();
+      const mark = (version: number): Mark => ({ version, kind: "compaction", at: 1, body: "{}" });
+      await driver.commit([creation("a")]);
+      await driver.commit([append("a", 1, 1, 1, { marks: [mark(2)] })]);
+      const kept = append("a", 2, 2, 2);
+      const messages = kept.messages.map((message) => ({ ...message, version: 3 }));
+      await driver.commit([{ ...kept, messages }]);
+      const versions = async (): Promise<number[]> =>
+        (await driver.marks("a", 0, 10)).map(({ version }) => version);
+      await driver.prune("a", 2);
+      expect(await versions()).toEqual([2]);
+      await driver.commit([{ ...append("a", 3, 3, 2), marks: [mark(4)] }]);
+      await driver.prune("a", 2);
+      expect(await versions()).toEqual([4]);
+    }));
+
   test("of a life that was purged meanwhile leaves the next one alone", () =>
     inFolder(async ({ path, open }) => {
       const driver = await open();

@@ -55,6 +55,17 @@ export const ERASING: readonly Mutant[] = [
     },
   ),
   wrong(
+    "prune-looks-for-messages-only",
+    "Frees no mark where no message goes.",
+    ["TRM-4"],
+    ({ memory, answer }) => ({
+      prune: (id, below) =>
+        answer(async () => {
+          if ((await memory.messages(id, 1, below - 1)).length > 0) await memory.prune(id, below);
+        }),
+    }),
+  ),
+  wrong(
     "prune-eats-the-head",
     "Forgets a conversation of which no message is left.",
     ["TRM-3", "TRM-1"],
