@@ -27,7 +27,7 @@ export function run(args: readonly string[], environment: Environment = {}): Pro
 }
 
 /** Longest that a start may take, in milliseconds. */
-const START_DEADLINE = 15_000;
+const START_DEADLINE = 60_000;
 
 /** Starts the server on a free port, and resolves when it says that it listens there. */
 export async function startServer(
