@@ -37,7 +37,7 @@ function open(): { put: (ids: string) => Promise<void>; calls: ReturnType<typeof
   store = opened;
   const pending: Promise<unknown>[] = [];
   const put = async (ids: string): Promise<void> => {
-    pending.push(...[...ids].map((id) => opened.conversations.put(id)));
+    pending.push(...ids.split("").map((id) => opened.conversations.put(id)));
     await turns();
   };
   return { put, calls };
