@@ -33,7 +33,7 @@ export type Lie =
   | "rejects-when-late";
 
 /** Milliseconds that a call may take. */
-const PATIENCE_MS = 4000;
+const PATIENCE_MS = 1000;
 
 interface Request {
   readonly method: "heads" | "commit" | "messages" | "marks" | "keys" | "prune";

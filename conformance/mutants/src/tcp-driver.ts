@@ -31,7 +31,7 @@ export interface TcpChange {
 }
 
 /** Milliseconds after which a connection on which an answer is due is given up: long for a busy machine, too. */
-const PATIENCE_MS = 4000;
+const PATIENCE_MS = 2000;
 
 /** The connection was lost after the call had been sent. */
 class LostError extends Error {
