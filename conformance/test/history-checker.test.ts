@@ -32,6 +32,13 @@ const [e, f, g] = ["e", "f", "g"].map((id, index) =>
 const f2 = on(f, "second f", { updatedAt: 20 }, "f");
 const g2 = on(g, "purged g", { updatedAt: 21, purge: true }, "g");
 
+/** Four commits that may have landed at any time; then the second one is there, and then the log is empty. */
+const EMPTIED = [
+  ...[a, b, purge, alike].map((commit) => put([0], commit)),
+  head([10, 11], b),
+  log([12, 20], []),
+];
+
 const LEGAL: Record<string, readonly Call[]> = {
   "nothing at all": [],
   "one after the other": [
@@ -116,12 +123,7 @@ const LEGAL: Record<string, readonly Call[]> = {
     put([5, 6], purge),
   ],
   "an empty log that can only be from after a life, and messages from before its end or from the next one": [
-    put([0], a),
-    put([0], b),
-    put([0], purge),
-    put([0], alike),
-    head([10, 11], b),
-    log([12, 20], []),
+    ...EMPTIED,
     log([13, 22], of(a), 1, 2),
     log([23, 24], []),
     head([30, 31], alike),
@@ -222,20 +224,7 @@ const LEGAL: Record<string, readonly Call[]> = {
 
 const ILLEGAL: Record<string, readonly [InvariantId, readonly Call[]]> = {
   "an empty log that can only be from after a life, messages that can only be from the next one, and no next one yet":
-    [
-      "GAP-2",
-      [
-        put([0], a),
-        put([0], b),
-        put([0], purge),
-        put([0], alike),
-        head([10, 11], b),
-        log([12, 20], []),
-        log([21, 22], of(a), 1, 2),
-        log([23, 24], []),
-        head([30, 31], alike),
-      ],
-    ],
+    ["GAP-2", [...EMPTIED, log([21, 22], of(a), 1, 2), log([23, 24], []), head([30, 31], alike)]],
   "two winners on one base": ["CAS-2", [put([0, 3], a), put([1, 4], a2)]],
   "two winners, one of them lost": ["CAS-2", [put([0, 3], a), put([1, 4], a2), head([5, 6], a2)]],
   "an acknowledged commit with another in its place": [

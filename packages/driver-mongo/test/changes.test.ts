@@ -1,7 +1,5 @@
-import { MongoClient } from "mongodb";
-import { expect, onTestFinished, test } from "vitest";
-import { openMongo } from "../src/index.js";
-import { append, committed, creation, databaseOf, describeWithMongo, opened } from "./fixture.js";
+import { expect, test } from "vitest";
+import { committed, creation, databaseOf, describeWithMongo, opened } from "./fixture.js";
 
 await describeWithMongo("changes in MongoDB", (server) => {
   test("another handle's commits are hinted at, until the watch is ended", async () => {
@@ -23,27 +21,6 @@ await describeWithMongo("changes in MongoDB", (server) => {
     await committed(other, creation("d"));
     await expect.poll(() => [...second]).toContain("d");
     expect(seen.has("d")).toBe(false);
-  });
-
-  test("changes without a pause share their hints", async () => {
-    const { url, name } = await databaseOf(server);
-    const client = new MongoClient(url, { monitorCommands: true });
-    onTestFinished(() => client.close());
-    const driver = await openMongo({ client, database: name });
-    onTestFinished(() => driver.close());
-    const seen = new Set<string>();
-    await (await opened(url)).watch?.((ids) => ids.forEach((id) => seen.add(id)));
-    await committed(driver, creation("a"));
-    let hints = 0;
-    client.on("commandStarted", ({ command }) => (hints += command["insert"] === "hints" ? 1 : 0));
-    const started = performance.now();
-    for (let base = 1; performance.now() - started < 600; base += 1) {
-      await committed(driver, append("a", base, [base]));
-    }
-    // One in fifty milliseconds, beside the first.
-    expect(hints).toBeLessThanOrEqual((performance.now() - started) / 50 + 1);
-    await committed(driver, creation("last"));
-    await expect.poll(() => [...seen]).toContain("last");
   });
 
   test("a handle that is closed ends its watches", async () => {

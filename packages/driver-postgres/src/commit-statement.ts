@@ -57,6 +57,7 @@ export const HEAD_COLUMNS =
  * Why it looks as it does: its plan is made once, perhaps on empty tables, and must still be good on full ones. So
  * rows are looked up one by one (`LIMIT 1` keeps the planner from joining whole tables), and the parts of the batch are
  * put together by array index and not by joins, whose method would be chosen for the guessed size of the batch.
+ * Numbers are read from the parameters themselves: a sub-select for each would be a plan of its own to start.
  */
 export function commitStatement(tables: Tables, { keys, marks, purges }: CommitParts): string {
   let parameters = 0;
