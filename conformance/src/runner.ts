@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { INVARIANTS, invariant, type InvariantId, type Trait } from "./catalogue.js";
@@ -211,6 +212,8 @@ export async function playCheck<W extends Stage>(
   let last: { calls: readonly Call[]; notes: readonly Note[] } = { calls: [], notes: [] };
   const played = await check.execute(
     async (run) => {
+      // A driver that never leaves its process would let no signal be heard, and nothing be shown, until the check ends.
+      await setImmediate();
       if (signal?.aborted === true) throw new fc.PreconditionFailure(true);
       world ??= await create();
       try {
