@@ -5,7 +5,7 @@ import { headOf, type HeadRow } from "./rows.js";
 
 /** A batch as the commit statement takes it. */
 export interface Batch {
-  readonly parts: CommitParts;
+  readonly parts: Omit<CommitParts, "lookup">;
   readonly values: readonly Buffer[];
   /** For each slot, from 1, where its commit is in the call. */
   readonly order: readonly number[];

@@ -3,6 +3,8 @@ import type { Tables } from "./tables.js";
 /** What a batch has beside heads and messages: a statement that need not look for it is faster. */
 export interface CommitParts {
   readonly keys: boolean;
+  /** Whether keys are looked up first. If not, one that is held fails the statement, and nothing of it is applied. */
+  readonly lookup: boolean;
   readonly marks: boolean;
   readonly purges: boolean;
 }
@@ -48,7 +50,8 @@ export const HEAD_COLUMNS =
  *   not, the row is not returned, and the commit is refused. Two creations race for the primary key: the one that waits
  *   finds a row whose revision is not 0.
  * - A row that the snapshot does not show is inserted only by a creation. Rows of heads are never deleted.
- * - Messages, keys and marks are inserted for what `w` returned only.
+ * - Messages, keys and marks are inserted for what `w` returned only. Keys are unique in their log: one that is held
+ *   and was not looked up fails the statement as a whole.
  * - The batch arrives sorted by id, and `w` keeps that order: two batches lock what they share in the same order.
  *
  * A log is one life of a conversation: a purge gives the head the number of a new, empty one, which hides everything
@@ -59,7 +62,7 @@ export const HEAD_COLUMNS =
  * put together by array index and not by joins, whose method would be chosen for the guessed size of the batch.
  * Numbers are read from the parameters themselves: a sub-select for each would be a plan of its own to start.
  */
-export function commitStatement(tables: Tables, { keys, marks, purges }: CommitParts): string {
+export function commitStatement(tables: Tables, { keys, lookup, marks, purges }: CommitParts): string {
   let parameters = 0;
   const texts = (columns: string): string => {
     // In a sub-select its length is nobody's guess: a plan for one batch then never seems better than one for all.
@@ -97,14 +100,16 @@ export function commitStatement(tables: Tables, { keys, marks, purges }: CommitP
   if (keys) {
     const keyTexts = texts("key, hash");
     const key = numbers(KEY_NUMBERS);
-    ctes.push(`held AS MATERIALIZED (
+    if (lookup) {
+      ctes.push(`held AS MATERIALIZED (
   SELECT ${key("slot")} AS slot, k.*
   FROM logs CROSS JOIN ${keyTexts}
   CROSS JOIN LATERAL (
     SELECT key, hash, first_seq, last_seq, version, tokens FROM ${tables.keys}
     WHERE log = ${log(key("slot"))} AND key = b.key LIMIT 1) k)`);
-    unheld = " AND i <> ALL (ARRAY(SELECT slot FROM held))";
-    held = `(SELECT json_agg(json_build_array(key, hash, first_seq, last_seq, version, tokens)) FROM held WHERE slot = c.i)::text`;
+      unheld = " AND i <> ALL (ARRAY(SELECT slot FROM held))";
+      held = `(SELECT json_agg(json_build_array(key, hash, first_seq, last_seq, version, tokens)) FROM held WHERE slot = c.i)::text`;
+    }
     insertKeys = `k AS (
   INSERT INTO ${tables.keys} (log, first_seq, last_seq, version, tokens, key, hash)
   SELECT ${log(key("slot"))}, ${key("first_seq")}, ${key("last_seq")}, ${key("version")}, ${key("tokens")}, b.key, b.hash

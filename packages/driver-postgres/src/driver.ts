@@ -17,17 +17,20 @@ import { batchOf, outcomesOf } from "./batch.js";
 import { commitStatement, type CommitParts } from "./commit-statement.js";
 import { statement, type Connections, type Statement } from "./connections.js";
 import { Eraser } from "./eraser.js";
-import { mayBeRepeated, UnansweredError } from "./errors.js";
+import { isDuplicate, mayBeRepeated, UnansweredError } from "./errors.js";
 import { HintOutbox } from "./hints.js";
 import { Listener } from "./listener.js";
 import type { PostgresClient } from "./pool.js";
 import { pruner, type Prune } from "./prune.js";
 import { listStatement, readStatements, type ReadStatements } from "./read-statements.js";
 import { headOfText, keyOf, markOf, messageOf, type TextRow } from "./rows.js";
+import { singleOf, singleStatement } from "./single-statement.js";
 import type { Tables } from "./tables.js";
 
 /** For this many milliseconds a batch that came in another one's way is sent again. */
 const REPEAT_FOR = 4_000;
+/** For this many milliseconds keys are looked up after one was held. */
+const LOOK_UP_FOR = 1_000;
 
 export interface PostgresDriverParts {
   readonly connections: Connections;
@@ -50,11 +53,14 @@ export class PostgresDriver implements Driver {
   readonly #reads: ReadStatements;
   readonly #prune: Prune;
   readonly #commits = new Map<number, Statement>();
+  readonly #singles: { readonly keyed: Statement; readonly unkeyed: Statement };
   readonly #self = randomBytes(6).toString("hex");
   readonly #hints: HintOutbox;
   readonly #eraser: Eraser;
   readonly #listeners = new Set<Listener>();
   readonly #running = new Set<Promise<unknown>>();
+  /** On the clock of `performance.now`. */
+  #lookUpUntil = 0;
   #closing: Promise<void> | undefined;
 
   constructor(parts: PostgresDriverParts) {
@@ -62,6 +68,10 @@ export class PostgresDriver implements Driver {
     this.#connections = parts.connections;
     this.#tables = parts.tables;
     this.#reads = readStatements(parts.tables);
+    this.#singles = {
+      keyed: statement(singleStatement(parts.tables, true)),
+      unkeyed: statement(singleStatement(parts.tables, false)),
+    };
     this.#prune = pruner(parts.connections, parts.tables);
     const { channel } = parts.tables;
     const audience = new Audience(parts.connections, channel, this.#self);
@@ -83,19 +93,17 @@ export class PostgresDriver implements Driver {
   commit(commits: readonly Commit[]): Promise<CommitOutcome[]> {
     return this.#call(async () => {
       if (commits.length === 0) return [];
-      const batch = batchOf(commits);
-      let rows: TextRow[];
+      let outcomes: CommitOutcome[];
       try {
-        rows = await this.#repeat(this.#commitStatement(batch.parts), batch.values);
+        outcomes = await this.#apply(commits);
       } catch (error) {
         if (!(error instanceof UnansweredError)) throw error;
         this.#parts.log("warn", `the outcome of ${commits.length} commits is unknown: ${error.message}`);
         return commits.map(() => ({ status: "unknown" }));
       }
-      const outcomes = outcomesOf(batch, rows);
       const landed = commits.filter((_, index) => outcomes[index]?.status === "committed");
       this.#hints.add(landed.map(({ id }) => id));
-      if (batch.parts.purges) this.#eraser.wake();
+      if (landed.some(({ head }) => head.purged)) this.#eraser.wake();
       return outcomes;
     });
   }
@@ -186,7 +194,36 @@ export class PostgresDriver implements Driver {
     }
   }
 
-  async #repeat(statement: Statement, values: readonly Buffer[]): Promise<TextRow[]> {
+  /**
+   * Looks keys up beforehand only where some were held a moment ago: hardly any ever is, so that finding it out from
+   * the failure of the insert is cheaper. Where clients repeat themselves, each failure would be a line in Postgres' log.
+   */
+  async #apply(commits: readonly Commit[]): Promise<CommitOutcome[]> {
+    if (performance.now() >= this.#lookUpUntil) {
+      try {
+        return await this.#applyUnless(commits, false);
+      } catch (error) {
+        if (!isDuplicate(error)) throw error;
+        this.#lookUpUntil = performance.now() + LOOK_UP_FOR;
+      }
+    }
+    return this.#applyUnless(commits, true);
+  }
+
+  /** @throws RefusedError for a key that is held and was not looked up; nothing was applied then */
+  async #applyUnless(commits: readonly Commit[], lookup: boolean): Promise<CommitOutcome[]> {
+    const single = lookup ? undefined : singleOf(commits);
+    if (single !== undefined) {
+      const rows = await this.#repeat(this.#singles[single.keyed ? "keyed" : "unkeyed"], single.values);
+      if (rows.length > 0) return [{ status: "committed" }];
+      // Nothing was applied. Why not, the other statement tells, or applies it.
+    }
+    const { parts, values, order } = batchOf(commits);
+    const statement = this.#commitStatement({ ...parts, lookup });
+    return outcomesOf({ parts, values, order }, await this.#repeat(statement, values));
+  }
+
+  async #repeat(statement: Statement, values: readonly (Buffer | string)[]): Promise<TextRow[]> {
     const started = performance.now();
     for (;;) {
       try {
@@ -198,7 +235,8 @@ export class PostgresDriver implements Driver {
   }
 
   #commitStatement(parts: CommitParts): Statement {
-    const kind = Number(parts.keys) + 2 * Number(parts.marks) + 4 * Number(parts.purges);
+    const { keys, lookup, marks, purges } = parts;
+    const kind = Number(keys) + 2 * Number(marks) + 4 * Number(purges) + 8 * Number(keys && lookup);
     const known = this.#commits.get(kind);
     if (known !== undefined) return known;
     const made = statement(commitStatement(this.#tables, parts));

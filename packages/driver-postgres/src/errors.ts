@@ -17,6 +17,11 @@ export class UnansweredError extends DriverUnavailableError {}
 /** Of a statement that came in the way of another one and was rolled back: again may work. */
 const PASSING = new Set(["40P01", "40001"]);
 
+/** Whether a row was to be inserted that is there already. */
+export function isDuplicate(error: unknown): boolean {
+  return error instanceof RefusedError && error.code === "23505";
+}
+
 /** Whether the same statement may succeed when it is simply sent again. */
 export function mayBeRepeated(error: unknown): boolean {
   return error instanceof RefusedError && PASSING.has(error.code);

@@ -6,6 +6,27 @@ import { hammer } from "./hammer/verify.ts";
 import { append, creation, describeWithPostgres, eventually, head } from "./support/using.ts";
 
 await describeWithPostgres("commits", ({ database, open, connect, later }) => {
+  /** What a call comes to that finds a conversation locked by somebody who is making revision 2 of it. */
+  const whileHeld = async <T>(
+    url: string,
+    id: string,
+    end: "COMMIT" | "ROLLBACK",
+    call: () => Promise<T>,
+  ): Promise<T> => {
+    const [other, witness] = [await connect(url), await connect(url)];
+    await other.query("BEGIN");
+    await other.query("UPDATE fastpaca_heads SET revision = 2 WHERE id = $1", [id]);
+    const calling = call();
+    await eventually(async () => {
+      const { rowCount } = await witness.query(
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+      );
+      return rowCount === 1;
+    });
+    await other.query(end);
+    return calling;
+  };
+
   test("a batch of any size is one statement", async () => {
     const { url } = await database();
     const driver = await open({ url });
@@ -83,21 +104,105 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
     const { url } = await database();
     const driver = await open({ url });
     await driver.commit([creation("a"), creation("b")]);
-    const other = await connect(url);
-    await other.query("BEGIN");
-    await other.query("UPDATE fastpaca_heads SET revision = 2 WHERE id = 'a'");
-    const outcomes = driver.commit([append("a", 1, 1, 2, ["k"]), append("b", 1, 1)]);
-    const witness = await connect(url);
-    await eventually(async () => {
-      const { rowCount } = await witness.query(
-        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-      );
-      return rowCount === 1;
-    });
-    await other.query("COMMIT");
-    expect(await outcomes).toEqual([{ status: "conflict", head: undefined }, { status: "committed" }]);
+    const outcomes = await whileHeld(url, "a", "COMMIT", () =>
+      driver.commit([append("a", 1, 1, 2, ["k"]), append("b", 1, 1)]),
+    );
+    expect(outcomes).toEqual([{ status: "conflict", head: undefined }, { status: "committed" }]);
     expect([await driver.messages("a", 1, 9), await driver.keys("a", ["k"])]).toEqual([[], []]);
     expect(await driver.messages("b", 1, 9)).toHaveLength(1);
+  });
+
+  test.each([[[]], [["k"]]])(
+    "one message alone, with the keys %j, lands if and only if nobody was faster",
+    async (keys) => {
+      const { url } = await database();
+      const driver = await open({ url });
+      await driver.commit([creation("a"), creation("b")]);
+      const sent = vi.spyOn(pg.Client.prototype, "query");
+      later(() => sent.mockRestore());
+      const statements = (pattern: RegExp): number =>
+        sent.mock.calls.filter(([query]) => pattern.test(textOf(query))).length;
+
+      const labelled = append("b", 1, 1, 1, keys);
+      const full = {
+        ...labelled.head,
+        tombstoned: true,
+        labels: ["x=1", "y=2"],
+        metadata: '{"x":"1"}',
+        life: 3,
+      };
+      const commit = {
+        ...labelled,
+        head: { ...full, firstSeq: 1, archivedSeq: 2 ** 52, updatedAt: 2 ** 53 - 1 },
+      };
+      const undone = await whileHeld(url, "b", "ROLLBACK", () => driver.commit([commit]));
+      expect(undone).toEqual([{ status: "committed" }]);
+      // It took the shorter way, and only that one.
+      expect([statements(/^WITH w AS/), statements(/^WITH c AS/)]).toEqual([1, 0]);
+      expect(await driver.heads(["b"])).toEqual([commit.head]);
+      expect(await driver.messages("b", 1, 9)).toEqual(commit.messages);
+      expect(await driver.keys("b", ["k"])).toEqual(commit.keys);
+
+      const done = await whileHeld(url, "a", "COMMIT", () => driver.commit([append("a", 1, 1, 1, keys)]));
+      expect(done).toEqual([
+        { status: "conflict", head: { ...head("a", 2), state: '{"revision":1}', updatedAt: 1 } },
+      ]);
+      expect([await driver.messages("a", 1, 9), await driver.keys("a", ["k"])]).toEqual([[], []]);
+
+      expect(await driver.commit([append("b", 1, 1, 1, keys)])).toEqual([
+        { status: "conflict", head: commit.head },
+      ]);
+      expect(await driver.commit([append("b", 2, 2, 2, keys)])).toEqual([
+        keys.length === 0 ? { status: "committed" } : { status: "duplicate", held: commit.keys },
+      ]);
+    },
+  );
+
+  test("a key that is held is found out at the price of a failure, and then looked up for a while", async () => {
+    const { url } = await database();
+    const driver = await open({ url });
+    await driver.commit([creation("a"), creation("b")]);
+    const first = append("a", 1, 1, 1, ["k"]);
+    await driver.commit([first]);
+    const sent = vi.spyOn(pg.Client.prototype, "query");
+    later(() => sent.mockRestore());
+    const statements = (): string[] => {
+      const texts = sent.mock.calls.map(([query]) => textOf(query));
+      sent.mockClear();
+      return texts
+        .filter((text) => text.startsWith("WITH"))
+        .map((text) =>
+          text.startsWith("WITH w") ? "single" : text.includes("held AS") ? "looks up" : "inserts",
+        );
+    };
+    const duplicate = { status: "duplicate", held: first.keys };
+    const committed = { status: "committed" };
+
+    expect(await driver.commit([append("a", 2, 2, 2, ["k"])])).toEqual([duplicate]);
+    expect(statements()).toEqual(["single", "looks up"]);
+    expect(await driver.commit([append("a", 2, 2, 2, ["k"]), append("b", 1, 1, 1, ["k"])])).toEqual([
+      duplicate,
+      committed,
+    ]);
+    expect(await driver.commit([append("b", 2, 2, 2, ["l"])])).toEqual([committed]);
+    expect(statements()).toEqual(["looks up", "looks up"]);
+
+    const now = performance.now();
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => now + 60_000);
+    later(() => clock.mockRestore());
+    expect(await driver.commit([append("b", 3, 3, 3, ["m"])])).toEqual([committed]);
+    expect(await driver.commit([append("b", 4, 4, 4, ["n"]), append("a", 2, 2, 3, ["o"])])).toEqual([
+      committed,
+      committed,
+    ]);
+    expect(statements()).toEqual(["single", "inserts"]);
+    expect(await driver.commit([append("b", 5, 5, 5, ["p"]), append("a", 3, 4, 4, ["o", "q"])])).toEqual([
+      committed,
+      { status: "duplicate", held: [expect.objectContaining({ key: "o" })] },
+    ]);
+    expect(statements()).toEqual(["inserts", "looks up"]);
+    expect(await driver.keys("a", ["k", "o", "q"])).toHaveLength(2);
+    expect(await driver.messages("b", 1, 9)).toHaveLength(5);
   });
 
   test("text of any kind and size can be stored and read by SQL users", async () => {

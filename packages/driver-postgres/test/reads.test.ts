@@ -70,6 +70,10 @@ await describeWithPostgres("reads", ({ database, open, connect, later }) => {
     const driver = await open({ url });
     await driver.commit([creation("a")]);
     await driver.commit([append("a", 1, 1, 1, ["k"])]);
+    await driver.commit([append("a", 2, 2)]);
+    await driver.commit([append("a", 3, 3, 4, ["l"])]);
+    // Looked up from now on.
+    await driver.commit([append("a", 4, 5, 6, ["l"])]);
     await driver.heads(["a"]);
     await driver.messages("a", 1, 9);
     await driver.marks("a", 0, 9);
@@ -84,7 +88,7 @@ await describeWithPostgres("reads", ({ database, open, connect, later }) => {
         .map(({ text }) => text)
         .filter((text) => !/pg_notify|pg_stat_activity|erased/.test(text)),
     );
-    expect(statements.size).toBe(6);
+    expect(statements.size).toBe(9);
     const admin = await connect(url);
     await admin.query("SET plan_cache_mode = force_generic_plan");
     for (const text of statements) {

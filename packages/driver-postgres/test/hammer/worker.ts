@@ -20,9 +20,9 @@ writeFileSync(file, JSON.stringify(told));
 
 async function loop(driver: Driver): Promise<void> {
   while (performance.now() < until) {
-    const ids = [
-      ...new Set(Array.from({ length: randomInt(1, MAX_BATCH) }, () => `c${randomInt(CONVERSATIONS)}`)),
-    ];
+    // As often one commit alone as several.
+    const length = randomInt(2) === 0 ? 1 : randomInt(2, MAX_BATCH);
+    const ids = [...new Set(Array.from({ length }, () => `c${randomInt(CONVERSATIONS)}`))];
     try {
       const heads = await driver.heads(ids);
       const commits = ids.map((id, index) => step(id, heads[index]));
@@ -52,7 +52,9 @@ function step(id: string, head: Head | undefined): Commit {
   const last = version + messages.length;
   const marks: Mark[] =
     randomInt(10) === 0 ? [{ version: last + 1, kind: "reset", at: 1, body: JSON.stringify(token) }] : [];
-  const keys: KeyRecord[] = Array.from(new Set([randomInt(400), randomInt(400)])).map((key) => ({
+  const keys: KeyRecord[] = Array.from(
+    new Set(Array.from({ length: randomInt(1, 3) }, () => randomInt(400))),
+  ).map((key) => ({
     key: `k${key}`,
     hash: token,
     firstSeq: lastSeq + 1,
