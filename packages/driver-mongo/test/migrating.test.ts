@@ -44,4 +44,24 @@ await describeWithMongo("migrating in MongoDB", (server) => {
     const labelled = await driver.list({ limit: 9, labels: ["x=1"] });
     expect(labelled.heads.map(({ id }) => id)).toEqual(["a"]);
   });
+
+  test("however many entries it has", async () => {
+    const { url } = await databaseOf(server);
+    await (await opened(url)).close();
+    const db = await looking(url);
+    const entries = db.collection<Entry>("listing");
+    await entries.insertMany(
+      Array.from({ length: 2500 }, (_, index) => ({ _id: { b: index, c: `c${index}` } })),
+    );
+    await db.collection<{ _id: string }>("meta").updateOne({ _id: "schema" }, { $set: { version: 1 } });
+
+    await opened(url);
+    const left = await entries.find().toArray();
+    const slots = new Map(left.map(({ _id }) => [_id.c, "s" in _id ? _id.s : undefined]));
+    const expected = Array.from(
+      { length: 2500 },
+      (_, index) => [`c${index}`, Math.floor(index / 4)] as const,
+    );
+    expect([left.length, slots]).toEqual([2500, new Map(expected)]);
+  });
 });
