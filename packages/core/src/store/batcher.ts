@@ -2,8 +2,6 @@ import { DriverUnavailableError, type Commit, type CommitOutcome, type Driver } 
 
 /** Calls of {@link Driver.commit} at the same time: one is prepared by the database while another one is synced. */
 const CALLS = 2;
-/** After this many milliseconds a call holds up no other one, however small. */
-const SLOW_CALL = 20;
 /** Longest that one call may take, in milliseconds; after that its outcome is unknown. */
 const CALL_DEADLINE = 5_000;
 /** Calls that were given up and have not returned. At this many, nothing more is handed to the driver. */
@@ -113,18 +111,13 @@ export class Batcher {
     }
   }
 
-  /**
-   * Beside a running call another one is worth its own sync only if it carries as much: those that were just answered
-   * are about to come back, and a call for the first of them would leave the others waiting behind it.
-   */
   #mayStart(lane: Lane): boolean {
     const { waiting, running, calls } = lane;
     if (waiting.length === 0 || running >= calls || this.#abandoned >= MAX_ABANDONED) return false;
-    if (running === 0) return true;
-    const slow = performance.now() - SLOW_CALL;
+    if (running === 0 || this.#driver.limits.serial !== true) return true;
+    // A smaller one would leave those waiting behind it who are about to come back from the one that runs.
     for (const call of this.#calls) {
-      if (call.lane !== lane || call.abandoned || call.started <= slow) continue;
-      if (call.batch.length > waiting.length) return false;
+      if (call.lane === lane && !call.abandoned && call.batch.length > waiting.length) return false;
     }
     return true;
   }
