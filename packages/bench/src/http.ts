@@ -1,6 +1,7 @@
 import { openDatabase, type StoreName } from "./databases.js";
 import { median, run, type Load, type Measured, type Request } from "./load.js";
 import { Subject } from "./subject.js";
+import type { ServerName } from "./server-process.js";
 import { message } from "./workload.js";
 
 const CONTEXTS = 100;
@@ -100,14 +101,16 @@ async function playRound(store: StoreName, extent: Extent, add: Add): Promise<vo
   await compare(`read, log of ${deep}`, load(constant), load(read("deep0")));
   if (store === "memory") return;
 
-  const one = { ...keyed, connections: 1 };
-  await using single = await Subject.start("single-row", database.url);
-  await run(single, load(APPENDS, { ...one, seconds: 1 }));
-  add("keyed, 1 connection", {
-    to: "single row",
-    bare: await run(single, load(APPENDS, one)),
-    measured: await run(fastpaca, load(APPENDS, one)),
-  });
+  const one = load(APPENDS, { ...keyed, connections: 1 });
+  const rows: readonly (readonly [ServerName, string])[] = [
+    ["single-row", "single row"],
+    ...(store === "sqlite" ? [["threaded-row", "… in a thread"] as const] : []),
+  ];
+  for (const [server, to] of rows) {
+    await using row = await Subject.start(server, database.url);
+    await run(row, { ...one, seconds: 1 });
+    add(`keyed, 1 connection, ${to}`, { to, bare: await run(row, one), measured: await run(fastpaca, one) });
+  }
   if (store === "mongo") {
     await using bulk = await Subject.start("bulk", database.url);
     await run(bulk, load(APPENDS, { ...keyed, seconds: 1 }));

@@ -1,8 +1,10 @@
 /** Servers to compare with: what somebody would write who needs no more than this. */
 import { DatabaseSync } from "node:sqlite";
+import { Worker } from "node:worker_threads";
 import fastify, { type FastifyInstance } from "fastify";
 import { MongoClient } from "mongodb";
 import pg from "pg";
+import { rowInserter } from "./plain-rows.js";
 import { appendBodySchema } from "./workload.js";
 
 type Append = (id: string, body: string, key: string | undefined) => Promise<number>;
@@ -89,16 +91,39 @@ interface Rows {
 
 function sqliteRows(file: string): Rows {
   const database = new DatabaseSync(`${file}.plain`);
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-  database.exec("CREATE TABLE plain_rows (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, body TEXT NOT NULL)");
-  const insert = database.prepare("INSERT INTO plain_rows (id, body) VALUES (?, ?)");
+  const insert = rowInserter(database);
   return {
-    append: (id, body) => Promise.resolve(Number(insert.run(id, body).lastInsertRowid)),
+    append: (id, body) => Promise.resolve(insert(id, body)),
     close: () => {
       database.close();
       return Promise.resolve();
     },
   };
+}
+
+/**
+ * The same over SQLite in a thread of its own, as every server needs it that answers others while the disk writes:
+ * what such a server costs at least.
+ */
+export function threadedRowServer(url: string): FastifyInstance {
+  const file = `${url.slice("sqlite:".length)}.plain-thread`;
+  const thread = new Worker(new URL("./row-thread.js", import.meta.url), { workerData: file });
+  const waiting = new Map<number, (seq: number) => void>();
+  let calls = 0;
+  thread.on("message", ([call, seq]: [number, number]) => {
+    waiting.get(call)?.(seq);
+    waiting.delete(call);
+  });
+  const app = appendServer((id, body) => {
+    calls += 1;
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+    thread.postMessage([calls, id, body]);
+    return new Promise((resolve) => waiting.set(calls, resolve));
+  });
+  app.addHook("onClose", async () => {
+    await thread.terminate();
+  });
+  return app;
 }
 
 async function postgresRows(url: string): Promise<Rows> {

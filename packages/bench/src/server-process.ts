@@ -7,11 +7,11 @@ import postgres from "@fastpaca/driver-postgres";
 import sqlite from "@fastpaca/driver-sqlite";
 import fastify, { type FastifyInstance } from "fastify";
 import { WebSocketServer } from "ws";
-import { bulkServer, singleRowServer, transactionServer } from "./plain-servers.js";
+import { bulkServer, singleRowServer, threadedRowServer, transactionServer } from "./plain-servers.js";
 import { appendBodySchema, message } from "./workload.js";
 
-/** `bare`: stores nothing. `fastpaca`: the product. `transactions`, `single-row`, `bulk`: see plain-servers. */
-export type ServerName = "bare" | "fastpaca" | "transactions" | "single-row" | "bulk";
+/** `bare`: stores nothing. `fastpaca`: the product. All others: see plain-servers. */
+export type ServerName = "bare" | "fastpaca" | "transactions" | "single-row" | "threaded-row" | "bulk";
 
 export type ServerRequest =
   | { readonly do: "start"; readonly server: ServerName; readonly store: string }
@@ -97,6 +97,8 @@ async function startServer(server: ServerName, url: string): Promise<FastifyInst
       return transactionServer(url);
     case "single-row":
       return singleRowServer(url);
+    case "threaded-row":
+      return threadedRowServer(url);
     case "bulk":
       return bulkServer(url);
   }
