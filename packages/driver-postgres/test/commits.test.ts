@@ -46,7 +46,8 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
     const driver = await open({ url, prepare: false });
     await driver.commit([creation("a")]);
     await driver.commit([append("a", 1, 1, 2, ["k"])]);
-    await driver.commit([purge("a", 2)]);
+    expect(await driver.commit([append("a", 2, 3, 3, ["l"])])).toEqual([{ status: "committed" }]);
+    await driver.commit([purge("a", 3)]);
     await driver.heads(["a"]);
     await driver.messages("a", 1, 9);
     await driver.marks("a", 0, 9);
