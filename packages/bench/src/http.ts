@@ -83,7 +83,9 @@ async function playRound(store: StoreName, extent: Extent, add: Add): Promise<vo
   // What the engine compiles late should be compiled on both sides: what counts for that is requests, not time.
   // Half of them with keys, which take statements of their own.
   for (const subject of [bare, fastpaca]) {
-    for (const keyed of [false, true]) await run(subject, load(APPENDS, { amount: warmup / 2, keyed }));
+    for (const withKeys of [false, true]) {
+      await run(subject, load(APPENDS, { amount: warmup / 2, keyed: withKeys }));
+    }
   }
 
   const compare = async (name: string, bareLoad: Load, ownLoad: Load): Promise<void> => {
