@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { statement, type Connections, type Statement } from "./connections.js";
 import { describe } from "./errors.js";
 import type { Tables } from "./tables.js";
 
 /** Rows in one statement: few enough to hold up nobody. */
 export const SLICE = 500;
+/** Milliseconds until a log is looked at again in which somebody else is deleting, too. */
+const PAUSE = 50;
 
 /** Deletes the rows of logs that purges have hidden; what a crash leaves behind, the next one to open finds. */
 export class Eraser {
@@ -24,12 +27,14 @@ export class Eraser {
     this.#connections = connections;
     this.#log = log;
     this.#next = statement(`SELECT log FROM ${tables.erased} LIMIT 1`);
-    this.#slices = [tables.messages, tables.marks, tables.keys].map((table) =>
+    const all = [tables.messages, tables.marks, tables.keys];
+    this.#slices = all.map((table) =>
       statement(
         `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} WHERE log = $1 LIMIT ${SLICE})) AND log = $1 RETURNING 1`,
       ),
     );
-    this.#done = statement(`DELETE FROM ${tables.erased} WHERE log = $1`);
+    const empty = all.map((table) => `NOT EXISTS (SELECT FROM ${table} WHERE log = $1)`).join(" AND ");
+    this.#done = statement(`DELETE FROM ${tables.erased} WHERE log = $1 AND ${empty} RETURNING 1`);
   }
 
   /** Starts, or looks once more when it is done. */
@@ -70,7 +75,9 @@ export class Eraser {
         if (deleted.length < SLICE) break;
       }
     }
-    await this.#connections.run(this.#done, [log]);
+    const done = await this.#connections.run(this.#done, [log]);
+    // A slice that found little may have met the one of another process, which may stop before the rest.
+    if (done.length === 0) await sleep(PAUSE);
     return true;
   }
 }

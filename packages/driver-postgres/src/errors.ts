@@ -29,6 +29,8 @@ export function mayBeRepeated(error: unknown): boolean {
 
 /** SQLSTATEs that never end a connection, for servers that translate the word `ERROR`. */
 const NEVER_FATAL = /^(22|23|26|40|42|54|55|25006|57014)/;
+/** SQLSTATEs that say that it is not known: of the connection's class, and what became of the statement. */
+const UNKNOWN = /^(08|40003)/;
 
 /**
  * What an error says of a statement that was sent. Only an `ERROR` that the server wrote is certain: a `FATAL` one
@@ -37,8 +39,7 @@ const NEVER_FATAL = /^(22|23|26|40|42|54|55|25006|57014)/;
 export function afterSending(error: unknown): RefusedError | UnansweredError {
   const code = codeOf(error);
   const certain =
-    code !== undefined &&
-    (NEVER_FATAL.test(code) || (severityOf(error) === "ERROR" && !code.startsWith("08")));
+    code !== undefined && !UNKNOWN.test(code) && (NEVER_FATAL.test(code) || severityOf(error) === "ERROR");
   if (!certain) return new UnansweredError(`Postgres did not answer: ${describe(error)}`, { cause: error });
   return new RefusedError(code, `Postgres refused: ${describe(error)}${hint(code)}`, error);
 }

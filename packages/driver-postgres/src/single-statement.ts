@@ -31,7 +31,7 @@ export function singleStatement({ heads, messages, keys }: Tables, keyed: boolea
   WHERE id = ${id} AND revision = ${base}::int8
   RETURNING log),
 m AS (INSERT INTO ${messages} (log, ${MESSAGE}) SELECT log, ${message} FROM w)${insertKey}
-SELECT FROM w`;
+SELECT 1 FROM w`;
 }
 
 /** What {@link singleStatement} takes; undefined where the commits are anything else. */

@@ -267,6 +267,32 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
     expect(await driver.messages("a", 1, 9)).toHaveLength(3);
   });
 
+  test("of two that delete the same log, none takes for empty what the other one is deleting", async () => {
+    const { url } = await database();
+    const [first, admin, other] = [await open({ url }), await connect(url), await connect(url)];
+    await first.commit([creation("a")]);
+    await first.commit([append("a", 1, 1, 1300, ["k"])]);
+    const waiting = (count: number): Promise<void> =>
+      eventually(async () => {
+        const { rowCount } = await admin.query(
+          "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+        );
+        return rowCount === count;
+      });
+    // Both run into a row of the same slice, one behind the other.
+    await other.query("BEGIN");
+    await other.query("SELECT FROM fastpaca_messages WHERE seq = 1 FOR UPDATE");
+    await first.commit([purge("a", 2)]);
+    await waiting(1);
+    await open({ url });
+    await waiting(2);
+    // The first one deletes its slice and ends.
+    const closing = first.close();
+    await other.query("COMMIT");
+    await closing;
+    await eventually(async () => (await left(admin)) === 0);
+  });
+
   test("pruning goes in slices, keeps keys and the newest summary, and leaves others alone", async () => {
     const { url } = await database();
     const driver = await open({ url });

@@ -9,6 +9,7 @@ test.each([
   ["a refused statement, in German", answer("FEHLER", "40P01"), RefusedError],
   ["the end of the session", answer("FATAL", "57P01"), UnansweredError],
   ["a crash", answer("PANIC", "XX000"), UnansweredError],
+  ["a cluster that cannot tell", answer("ERROR", "40003"), UnansweredError],
   ["a pooler that lost its server", answer("ERROR", "08P01"), UnansweredError],
   [
     "a broken connection",
