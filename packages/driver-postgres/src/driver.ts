@@ -53,7 +53,8 @@ export class PostgresDriver implements Driver {
   readonly #reads: ReadStatements;
   readonly #prune: Prune;
   readonly #commits = new Map<number, Statement>();
-  readonly #singles: { readonly keyed: Statement; readonly unkeyed: Statement };
+  readonly #single: Statement;
+  readonly #keyedSingle: Statement;
   readonly #self = randomBytes(6).toString("hex");
   readonly #hints: HintOutbox;
   readonly #eraser: Eraser;
@@ -68,10 +69,8 @@ export class PostgresDriver implements Driver {
     this.#connections = parts.connections;
     this.#tables = parts.tables;
     this.#reads = readStatements(parts.tables);
-    this.#singles = {
-      keyed: statement(singleStatement(parts.tables, true)),
-      unkeyed: statement(singleStatement(parts.tables, false)),
-    };
+    this.#single = statement(singleStatement(parts.tables, false));
+    this.#keyedSingle = statement(singleStatement(parts.tables, true));
     this.#prune = pruner(parts.connections, parts.tables);
     const { channel } = parts.tables;
     const audience = new Audience(parts.connections, channel, this.#self);
@@ -199,28 +198,29 @@ export class PostgresDriver implements Driver {
    * the failure of the insert is cheaper. Where clients repeat themselves, each failure would be a line in Postgres' log.
    */
   async #apply(commits: readonly Commit[]): Promise<CommitOutcome[]> {
-    if (performance.now() >= this.#lookUpUntil) {
+    const keyed = commits.some(({ keys }) => keys.length > 0);
+    if (!keyed || performance.now() >= this.#lookUpUntil) {
       try {
-        return await this.#applyUnless(commits, false);
+        return await this.#send(commits, false);
       } catch (error) {
-        if (!isDuplicate(error)) throw error;
+        if (!keyed || !isDuplicate(error)) throw error;
         this.#lookUpUntil = performance.now() + LOOK_UP_FOR;
       }
     }
-    return this.#applyUnless(commits, true);
+    return this.#send(commits, true);
   }
 
   /** @throws RefusedError for a key that is held and was not looked up; nothing was applied then */
-  async #applyUnless(commits: readonly Commit[], lookup: boolean): Promise<CommitOutcome[]> {
+  async #send(commits: readonly Commit[], lookup: boolean): Promise<CommitOutcome[]> {
     const single = lookup ? undefined : singleOf(commits);
     if (single !== undefined) {
-      const rows = await this.#repeat(this.#singles[single.keyed ? "keyed" : "unkeyed"], single.values);
+      const rows = await this.#repeat(single.keyed ? this.#keyedSingle : this.#single, single.values);
       if (rows.length > 0) return [{ status: "committed" }];
       // Nothing was applied. Why not, the other statement tells, or applies it.
     }
-    const { parts, values, order } = batchOf(commits);
-    const statement = this.#commitStatement({ ...parts, lookup });
-    return outcomesOf({ parts, values, order }, await this.#repeat(statement, values));
+    const batch = batchOf(commits);
+    const statement = this.#commitStatement({ ...batch.parts, lookup });
+    return outcomesOf(batch, await this.#repeat(statement, batch.values));
   }
 
   async #repeat(statement: Statement, values: readonly (Buffer | string)[]): Promise<TextRow[]> {
@@ -236,7 +236,7 @@ export class PostgresDriver implements Driver {
 
   #commitStatement(parts: CommitParts): Statement {
     const { keys, lookup, marks, purges } = parts;
-    const kind = Number(keys) + 2 * Number(marks) + 4 * Number(purges) + 8 * Number(keys && lookup);
+    const kind = Number(keys) + 2 * Number(marks) + 4 * Number(purges) + 8 * Number(lookup);
     const known = this.#commits.get(kind);
     if (known !== undefined) return known;
     const made = statement(commitStatement(this.#tables, parts));

@@ -3,7 +3,7 @@ import { migratePostgres } from "@fastpaca/driver-postgres";
 import pg from "pg";
 import { expect, test, vi } from "vitest";
 import { hammer } from "./hammer/verify.ts";
-import { append, creation, describeWithPostgres, eventually, head } from "./support/using.ts";
+import { append, creation, describeWithPostgres, eventually, head, lockedOut } from "./support/using.ts";
 
 await describeWithPostgres("commits", ({ database, open, connect, later }) => {
   /** What a call comes to that finds a conversation locked by somebody who is making revision 2 of it. */
@@ -17,12 +17,7 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
     await other.query("BEGIN");
     await other.query("UPDATE fastpaca_heads SET revision = 2 WHERE id = $1", [id]);
     const calling = call();
-    await eventually(async () => {
-      const { rowCount } = await witness.query(
-        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-      );
-      return rowCount === 1;
-    });
+    await lockedOut(1, witness);
     await other.query(end);
     return calling;
   };
@@ -77,12 +72,7 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
     const commits = ids.map((id) => append(id, 1, 1));
     const outcomes = Promise.all([one.commit(commits), two.commit(commits.toReversed())]);
     const witness = await connect(url);
-    await eventually(async () => {
-      const { rowCount } = await witness.query(
-        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-      );
-      return rowCount === 2;
-    });
+    await lockedOut(2, witness);
     await other.query("COMMIT");
     const statuses = (await outcomes).map((batch) => new Set(batch.map(({ status }) => status)));
     expect(statuses).toContainEqual(new Set(["committed"]));
@@ -187,23 +177,26 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
     ]);
     expect(await driver.commit([append("b", 2, 2, 2, ["l"])])).toEqual([committed]);
     expect(statements()).toEqual(["looks up", "looks up"]);
+    // Without a key there is nothing to look up.
+    expect(await driver.commit([append("b", 3, 3)])).toEqual([committed]);
+    expect(statements()).toEqual(["single"]);
 
     const now = performance.now();
     const clock = vi.spyOn(performance, "now").mockImplementation(() => now + 60_000);
     later(() => clock.mockRestore());
-    expect(await driver.commit([append("b", 3, 3, 3, ["m"])])).toEqual([committed]);
-    expect(await driver.commit([append("b", 4, 4, 4, ["n"]), append("a", 2, 2, 3, ["o"])])).toEqual([
+    expect(await driver.commit([append("b", 4, 4, 4, ["m"])])).toEqual([committed]);
+    expect(await driver.commit([append("b", 5, 5, 5, ["n"]), append("a", 2, 2, 3, ["o"])])).toEqual([
       committed,
       committed,
     ]);
     expect(statements()).toEqual(["single", "inserts"]);
-    expect(await driver.commit([append("b", 5, 5, 5, ["p"]), append("a", 3, 4, 4, ["o", "q"])])).toEqual([
+    expect(await driver.commit([append("b", 6, 6, 6, ["p"]), append("a", 3, 4, 4, ["o", "q"])])).toEqual([
       committed,
       { status: "duplicate", held: [expect.objectContaining({ key: "o" })] },
     ]);
     expect(statements()).toEqual(["inserts", "looks up"]);
     expect(await driver.keys("a", ["k", "o", "q"])).toHaveLength(2);
-    expect(await driver.messages("b", 1, 9)).toHaveLength(5);
+    expect(await driver.messages("b", 1, 9)).toHaveLength(6);
   });
 
   test("text of any kind and size can be stored and read by SQL users", async () => {
@@ -272,20 +265,13 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
     const [first, admin, other] = [await open({ url }), await connect(url), await connect(url)];
     await first.commit([creation("a")]);
     await first.commit([append("a", 1, 1, 1300, ["k"])]);
-    const waiting = (count: number): Promise<void> =>
-      eventually(async () => {
-        const { rowCount } = await admin.query(
-          "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-        );
-        return rowCount === count;
-      });
     // Both run into a row of the same slice, one behind the other.
     await other.query("BEGIN");
     await other.query("SELECT FROM fastpaca_messages WHERE seq = 1 FOR UPDATE");
     await first.commit([purge("a", 2)]);
-    await waiting(1);
+    await lockedOut(1, admin);
     await open({ url });
-    await waiting(2);
+    await lockedOut(2, admin);
     // The first one deletes its slice and ends.
     const closing = first.close();
     await other.query("COMMIT");

@@ -14,6 +14,7 @@ test("hints of many commits travel together, in payloads that Postgres takes, an
     else looks += 1;
     return Promise.resolve(listening ? [["1"]] : []);
   };
+  // All of it that hints use.
   const connections = { run } as unknown as Connections;
   const outbox = new HintOutbox(connections, "channel", "me", new Audience(connections, "channel", "me"));
   const ids = Array.from({ length: 100 }, (_, index) => `${"ü".repeat(200)}${index}`);

@@ -123,6 +123,7 @@ await describeWithPostgres("reads", ({ database, open, connect, later }) => {
     await driver.list({ limit: 10, labels: [] });
     await driver.list({ limit: 10, labels: [], after: { updatedAt: 10_000_000, id: "c1000" } });
     await driver.list({ limit: 10, labels: ["rare=1"] });
+    // Of the forms that `pg` takes, the driver gives it this one.
     const calls = sent.mock.calls.map(([query]) => query as unknown as { text: string; values: unknown[] });
     sent.mockRestore();
     const plans = [];

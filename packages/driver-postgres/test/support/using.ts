@@ -119,3 +119,13 @@ export async function eventually(condition: () => boolean | Promise<boolean>): P
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/** Resolves when so many statements in the database of a connection wait for a lock. */
+export function lockedOut(count: number, witness: pg.Client): Promise<void> {
+  return eventually(async () => {
+    const { rowCount } = await witness.query(
+      "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    );
+    return rowCount === count;
+  });
+}
