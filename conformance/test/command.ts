@@ -83,7 +83,8 @@ export function conformance(args: readonly string[], cwd: string): Promise<Ended
 /** Starts the built command. */
 export function start(args: readonly string[], cwd: string): Running {
   const running = new Running(process.execPath, [CLI, ...args], cwd);
-  onTestFinished(() => void running.child.kill("SIGTERM"));
+  // One that failed to end in order must not go on behind the tests that follow.
+  onTestFinished(() => void running.child.kill("SIGKILL"));
   return running;
 }
 
