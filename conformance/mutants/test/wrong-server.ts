@@ -166,6 +166,7 @@ export function frame(
   const text = JSON.stringify(fields);
   const { type, version } = fields;
   const at = id ?? version;
+  // It may say what no frame may: that is what a wrong server is for.
   return {
     ...fields,
     json: text,

@@ -17,6 +17,7 @@ function server(): { database: Database; written: string[][] } {
     return Promise.resolve();
   };
   const db = { command: () => Promise.resolve({ ok: 1 }), collection: () => ({ insertOne }) };
+  // As much of it as hints use: a whole database would be a server.
   return { database: { db, deployment: "standalone", prefix: "" } as unknown as Database, written };
 }
 
