@@ -18,9 +18,18 @@ const { status } = spawnSync(
 const reports = globSync("{packages/*,conformance,conformance/mutants,examples/*}/.reports/vitest.json");
 const count = { passed: 0, failed: 0, skipped: 0 };
 for (const report of reports) {
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
     readFileSync(report, "utf8"),
   );
+  // Said once more at the end: a log that was cut to its tail would not say what failed.
+  for (const { name, message, assertionResults } of testResults) {
+    const failed = assertionResults.filter((test) => test.status === "failed");
+    for (const test of failed) {
+      console.log(`failed: ${name}: ${test.fullName}`);
+      for (const text of test.failureMessages) console.log(text.slice(0, 2_000));
+    }
+    if (failed.length === 0 && message) console.log(`failed: ${name}: ${message.slice(0, 2_000)}`);
+  }
   count.passed += numPassedTests;
   count.failed += numFailedTests;
   count.skipped += numPendingTests + numTodoTests;

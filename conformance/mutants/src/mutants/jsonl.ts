@@ -82,21 +82,26 @@ export const JSONL: readonly Mutant[] = [
       close: () => log.close(),
     }),
   }),
-  wrongJsonl("messages-written-one-by-one", "Writes each message of a commit on its own.", ["DUR-2"], {
-    log: (log) => ({
-      append: async (changes) => {
-        for (const change of changes) {
-          const parts = "below" in change || change.messages.length < 2 ? [change] : split(change);
-          for (const part of parts) {
-            await log.append([part]);
-            if (parts.length > 1) await wait(1);
+  wrongJsonl(
+    "first-message-written-first",
+    "Writes the first message of a commit before the others.",
+    ["DUR-2"],
+    {
+      log: (log) => ({
+        append: async (changes) => {
+          for (const change of changes) {
+            const parts = "below" in change ? [change] : split(change);
+            for (const part of parts) {
+              await log.append([part]);
+              if (parts.length > 1) await wait(1);
+            }
           }
-        }
-        return "written";
-      },
-      close: () => log.close(),
-    }),
-  }),
+          return "written";
+        },
+        close: () => log.close(),
+      }),
+    },
+  ),
   reading("marks-lost", "Does not read marks when it is opened.", (commit) => ({ ...commit, marks: [] })),
   reading("keys-lost", "Does not read keys when it is opened.", (commit) => ({ ...commit, keys: [] })),
   reading("labels-lost", "Does not read labels when it is opened.", (commit) => ({
@@ -234,14 +239,13 @@ function reading(
   });
 }
 
-/** A line for each message; the head with its messages so far in each. */
+/** A line for the first message, with the head of a commit of nothing else, and a line for the rest. */
 function split(commit: Commit): Commit[] {
-  return commit.messages
-    .map((message, index) => ({
-      ...commit,
-      head: { ...commit.head, lastSeq: message.seq, version: message.version },
-      messages: [message],
-      ...(index < commit.messages.length - 1 && { marks: [], keys: [] }),
-    }))
-    .map((part, index, all) => (index === all.length - 1 ? { ...part, head: commit.head } : part));
+  const [first, ...messages] = commit.messages;
+  if (first === undefined || messages.length === 0) return [commit];
+  const head = { ...commit.head, lastSeq: first.seq, version: first.version };
+  return [
+    { ...commit, head, messages: [first], marks: [], keys: [] },
+    { ...commit, messages },
+  ];
 }
