@@ -87,7 +87,7 @@ function limited(driver: Driver, maxCommitBytes: number, maxBatch: number): Driv
   };
 }
 
-test.each(RIGHT)("nothing is wrong with a driver that %s", { timeout: 60_000 }, async (_name, subject) => {
+test.each(RIGHT)("nothing is wrong with a driver that %s", { timeout: 240_000 }, async (_name, subject) => {
   const { checks } = await runChecks(subject, { only: ONLY, seed: 42 });
   expect(
     checks.flatMap(({ check, failure }) => (failure === undefined ? [] : [[check, failure.message]])),

@@ -5,7 +5,7 @@ import type { Report } from "../src/report/report.js";
 import { conformance, emptyFolder, replayArguments, start, subjectFolder } from "./command.js";
 
 // Every test starts processes, some of them several.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const SELECTION = ["--only", "CAS-2,CAS-3"];
 

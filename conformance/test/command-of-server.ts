@@ -13,7 +13,7 @@ export function conformance(
     const child = execFile(
       process.execPath,
       [CLI, ...args],
-      { env, timeout: 60_000 },
+      { env, timeout: 230_000 },
       (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
     );
   });

@@ -10,7 +10,7 @@ const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
 const SUBJECTS = fileURLToPath(new URL("subjects", import.meta.url));
 
 /** Milliseconds after which a command is ended that does not end by itself. */
-const DEADLINE_MS = 280_000;
+const DEADLINE_MS = 230_000;
 
 /** An empty folder that is gone after the test. */
 export function emptyFolder(): string {

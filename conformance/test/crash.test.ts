@@ -10,7 +10,7 @@ async function failure(wrong: Wrong, seed: number) {
   return checks[0]?.failure;
 }
 
-test("a driver that writes before it answers survives being killed", { timeout: 60_000 }, async () => {
+test("a driver that writes before it answers survives being killed", { timeout: 240_000 }, async () => {
   for (let seed = 1; seed <= 3; seed++) {
     expect(await failure("no", seed)).toBeUndefined();
     expect(await failure("commits-apart", seed)).toBeUndefined();
@@ -27,7 +27,7 @@ test.for([
   ["forgets-purges", /^DUR-[12]$/],
 ] as const)(
   "a driver with the fault %s is caught with any seed, as %s",
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async ([wrong, invariant]) => {
     for (let seed = 1; seed <= 3; seed++) {
       expect((await failure(wrong, seed))?.invariant).toMatch(invariant);

@@ -3,7 +3,7 @@ import { runChecks } from "../src/runner.js";
 import { tcpSubject, type Lie } from "./tcp-driver.js";
 
 const SEEDS = Array.from({ length: 3 }, (_, seed) => seed);
-const LONG = { timeout: 120_000 };
+const LONG = { timeout: 240_000 };
 
 async function failure(lie: Lie, seed: number, check = "fault-broken-connections") {
   const { checks } = await runChecks(tcpSubject(lie), { only: [check], seed });

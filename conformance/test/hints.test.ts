@@ -76,7 +76,7 @@ test("hints that come satisfy every check", async () => {
   }
 });
 
-test("hints that come now and then satisfy every check", { timeout: 60_000 }, async () => {
+test("hints that come now and then satisfy every check", { timeout: 240_000 }, async () => {
   expect(await failure({ lossy: true }, 1, "watch-hears-commits")).toBeUndefined();
   expect(await failure({ lossy: true }, 1, "watch-ends")).toBeUndefined();
 });
@@ -86,11 +86,11 @@ test.concurrent.for([
   ["says nothing", { own: false, foreign: false }],
   ["says nothing of other handles", { foreign: false }],
   ["says only the first of several ids", { tell: (ids: readonly string[]) => ids.slice(0, 1) }],
-] as const)("a watch that %s is caught", { timeout: 60_000 }, async ([, wrong]) => {
+] as const)("a watch that %s is caught", { timeout: 240_000 }, async ([, wrong]) => {
   expect(await failure(wrong, 1, "watch-hears-commits")).toMatchObject({ invariant: "WCH-1" });
 });
 
-test("a watch need not hear of the commits of its own handle", { timeout: 60_000 }, async () => {
+test("a watch need not hear of the commits of its own handle", { timeout: 240_000 }, async () => {
   for (const seed of SEEDS)
     expect(await failure({ own: false }, seed, "watch-hears-commits")).toBeUndefined();
 });
@@ -108,7 +108,7 @@ test("a watch that goes on after its end is caught with any seed", async () => {
 
 test.concurrent.for(["everything", "the other one at the second time"] as const)(
   "a watch whose end ends %s is caught",
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (end) => {
     expect(await failure({ end }, 1, "watch-ends")).toMatchObject({ invariant: "WCH-2" });
   },

@@ -52,7 +52,7 @@ describe("a driver that is right", () => {
     ["the model", modelSubject()],
     ["tables", racer()],
     ["one handle only", { ...modelSubject(), traits: { durable: false, shared: false, watch: false } }],
-  ])("passes every race: %s", { timeout: 60_000 }, async (_name, subject) => {
+  ])("passes every race: %s", { timeout: 240_000 }, async (_name, subject) => {
     for (const seed of SEEDS) expect(await race(subject, seed)).toMatchObject({ found: [] });
   });
 
@@ -62,7 +62,7 @@ describe("a driver that is right", () => {
 });
 
 describe("a driver with a race in it is caught with every seed", () => {
-  test.each(Object.entries(WRONG_RACERS))("%s", { timeout: 60_000 }, async (_name, { breaks, wrong }) => {
+  test.each(Object.entries(WRONG_RACERS))("%s", { timeout: 240_000 }, async (_name, { breaks, wrong }) => {
     for (const seed of SEEDS.slice(0, 5)) {
       const { found } = await race(racer(wrong), seed);
       expect(found).not.toEqual([]);

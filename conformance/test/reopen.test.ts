@@ -11,13 +11,13 @@ async function failure(wrong: Wrong, seed: number, check: string) {
   return checks[0]?.failure;
 }
 
-test("a driver that keeps everything may be closed and opened anywhere", { timeout: 60_000 }, async () => {
+test("a driver that keeps everything may be closed and opened anywhere", { timeout: 240_000 }, async () => {
   for (const seed of SEEDS) expect(await failure("no", seed, "reopen-anywhere")).toBeUndefined();
 });
 
 test.for(["forgets-marks", "forgets-keys", "forgets-purges"] as const)(
   "a driver that %s when it is opened again is caught with any seed",
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (wrong) => {
     for (const seed of SEEDS) {
       expect(await failure(wrong, seed, "reopen-anywhere")).toMatchObject({ invariant: "DUR-3" });
@@ -36,7 +36,7 @@ test("a failure comes back exactly with its seed and path", async () => {
   expect(checks[0]).toMatchObject({ runs: 1, failure: { counterexample: found?.counterexample } });
 });
 
-test("a driver that finishes its commits may be closed at any time", { timeout: 60_000 }, async () => {
+test("a driver that finishes its commits may be closed at any time", { timeout: 240_000 }, async () => {
   for (const seed of SEEDS) {
     expect(await failure("no", seed, "close-while-committing")).toBeUndefined();
     const { checks } = await runChecks(modelSubject(), { only: ["close-while-committing"], seed });
@@ -44,7 +44,7 @@ test("a driver that finishes its commits may be closed at any time", { timeout: 
   }
 });
 
-test("a driver that drops running commits is caught with any seed", { timeout: 60_000 }, async () => {
+test("a driver that drops running commits is caught with any seed", { timeout: 240_000 }, async () => {
   for (const seed of SEEDS) {
     expect(await failure("drops-running", seed, "close-while-committing")).toMatchObject({
       invariant: "DUR-4",

@@ -16,7 +16,7 @@ import type { FailureReport, Report } from "../src/report/report.js";
 import { renderText } from "../src/report/text.js";
 import { drawTimeline } from "../src/report/timeline.js";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const first = commitOn(undefined, "c1", { token: "t1", messages: ["{}", "{}"], keys: ["k"] });
 const second = commitOn(first.head, "c1", { token: "t2", marks: [{ kind: "reset", body: "{}" }] });

@@ -5,7 +5,7 @@ import { modelSubject } from "./model-driver.js";
 import { sharedFileSubject } from "./shared-file-driver.js";
 
 const SEEDS = Array.from({ length: 3 }, (_, seed) => seed);
-const LONG = { timeout: 60_000 };
+const LONG = { timeout: 240_000 };
 
 async function failure(subject: DriverUnderTest, seed: number, check = "start-at-once") {
   const { checks } = await runChecks(subject, { only: [check], seed });

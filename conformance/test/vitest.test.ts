@@ -7,7 +7,7 @@ import { Running, subjectFolder, type Ended } from "./command.js";
 import { modelSubject } from "./model-driver.js";
 
 // Starting vitest takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const NODE_MODULES = fileURLToPath(new URL("../node_modules", import.meta.url));
 
