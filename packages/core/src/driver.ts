@@ -21,11 +21,6 @@ export interface DriverLimits {
   readonly maxCommitBytes: number;
   /** Commits in one call of {@link Driver.commit}, and ids in one call of {@link Driver.heads}. */
   readonly maxBatch: number;
-  /**
-   * Says that calls of {@link Driver.commit} are worked on one after the other. A second one would only wait behind the
-   * first: the store holds it back, and lets more commits into it, until it carries as many.
-   */
-  readonly serial?: boolean;
 }
 
 /** The latest committed state of one conversation. */

@@ -19,7 +19,7 @@ import { Thread } from "./thread.js";
 export class SqliteDriver implements Driver {
   readonly name = "sqlite";
   readonly traits = { durable: true, shared: true };
-  readonly limits = { maxCommitBytes: 16 * 1024 * 1024, maxBatch: 1000, serial: true };
+  readonly limits = { maxCommitBytes: 16 * 1024 * 1024, maxBatch: 1000 };
   readonly #thread: Thread;
   readonly #current: CurrentHeads;
   #closed: Promise<void> | undefined;

@@ -2,6 +2,8 @@ import { DriverUnavailableError, type Commit, type CommitOutcome, type Driver } 
 
 /** Calls of {@link Driver.commit} at the same time: one is prepared by the database while another one is synced. */
 const CALLS = 2;
+/** Longest that a call holds back one that carries less, in milliseconds: far more than a call takes as a rule. */
+const HOLDS = 50;
 /** Longest that one call may take, in milliseconds; after that its outcome is unknown. */
 const CALL_DEADLINE = 5_000;
 /** Calls that were given up and have not returned. At this many, nothing more is handed to the driver. */
@@ -10,6 +12,7 @@ const MAX_ABANDONED = 8;
 const ABANDONED_FOR = 60_000;
 /** Bytes of commits in one call. */
 const MAX_CALL_BYTES = 16 * 1024 * 1024;
+
 interface Lane {
   waiting: Waiting[];
   running: number;
@@ -41,7 +44,7 @@ interface Call {
 
 /**
  * Folds the commits of all conversations into few calls of the driver: while some are running, everything that
- * arrives waits for the next one. Second tries go separately, with a call of their own kept free for them, so that a
+ * arrives waits for the next one. A second call starts beside one that runs when it carries at least as many commits. Second tries go separately, with a call of their own kept free for them, so that a
  * contended conversation does not hold up the others.
  */
 export class Batcher {
@@ -52,6 +55,8 @@ export class Batcher {
   readonly #calls = new Set<Call>();
   #abandoned = 0;
   #scheduled = false;
+  /** Rings when a call holds nobody back any more. */
+  #alarm: NodeJS.Timeout | undefined;
   readonly #report: (error: unknown) => void;
 
   /** @param report is told of failures that callers are not: all they learn is that the outcome is unknown */
@@ -68,9 +73,7 @@ export class Batcher {
   submit(submission: Submission, again: boolean): Promise<CommitOutcome> {
     return new Promise((settle) => {
       (again ? this.#again : this.#first).waiting.push({ submission, settle });
-      if (this.#scheduled) return;
-      this.#scheduled = true;
-      setImmediate(() => this.flush());
+      this.#schedule();
     });
   }
 
@@ -102,6 +105,12 @@ export class Batcher {
     this.flush();
   }
 
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.flush());
+  }
+
   #start(lane: Lane): void {
     while (this.#mayStart(lane)) {
       lane.running += 1;
@@ -114,10 +123,17 @@ export class Batcher {
   #mayStart(lane: Lane): boolean {
     const { waiting, running, calls } = lane;
     if (waiting.length === 0 || running >= calls || this.#abandoned >= MAX_ABANDONED) return false;
-    if (running === 0 || this.#driver.limits.serial !== true) return true;
     // A smaller one would leave those waiting behind it who are about to come back from the one that runs.
+    const now = performance.now();
     for (const call of this.#calls) {
-      if (call.lane === lane && !call.abandoned && call.batch.length > waiting.length) return false;
+      if (call.lane !== lane || call.abandoned || call.batch.length <= waiting.length) continue;
+      const left = call.started + HOLDS - now;
+      if (left <= 0) continue;
+      this.#alarm ??= setTimeout(() => {
+        this.#alarm = undefined;
+        this.flush();
+      }, left).unref();
+      return false;
     }
     return true;
   }
@@ -165,6 +181,7 @@ export class Batcher {
   #forget(call: Call): void {
     if (!this.#calls.delete(call)) return;
     if (call.abandoned) this.#abandoned -= 1;
-    this.#start(call.lane);
+    // In the next turn: by then those who wait for this call's outcomes have gone on, and share the next one.
+    if (call.lane.waiting.length > 0) this.#schedule();
   }
 }

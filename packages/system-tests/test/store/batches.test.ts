@@ -1,9 +1,9 @@
 import { createStore, type Commit, type CommitOutcome, type Driver, type Store } from "@fastpaca/core";
 import { openMemory } from "@fastpaca/driver-memory";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 
 /** Holds every call of `commit` until it is let through. */
-function heldDriver(serial: boolean): { driver: Driver; calls: { ids: string[]; go: () => void }[] } {
+function heldDriver(): { driver: Driver; calls: { ids: string[]; go: () => void }[] } {
   const memory = openMemory();
   const calls: { ids: string[]; go: () => void }[] = [];
   const commit = async (commits: readonly Commit[]): Promise<CommitOutcome[]> => {
@@ -13,7 +13,6 @@ function heldDriver(serial: boolean): { driver: Driver; calls: { ids: string[]; 
   const driver = new Proxy(memory, {
     get(target, name) {
       if (name === "commit") return commit;
-      if (name === "limits") return { ...target.limits, serial };
       const value: unknown = Reflect.get(target, name);
       return typeof value === "function" ? (value.bind(target) as unknown) : value;
     },
@@ -23,6 +22,7 @@ function heldDriver(serial: boolean): { driver: Driver; calls: { ids: string[]; 
 
 let store: Store | undefined;
 afterEach(async () => {
+  vi.useRealTimers();
   await store?.close();
 });
 
@@ -31,11 +31,11 @@ async function turns(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-function open(serial: boolean): {
+function open(): {
   put: (ids: string) => Promise<void>;
   calls: ReturnType<typeof heldDriver>["calls"];
 } {
-  const { driver, calls } = heldDriver(serial);
+  const { driver, calls } = heldDriver();
   const opened = createStore({ driver });
   store = opened;
   const pending: Promise<unknown>[] = [];
@@ -46,8 +46,8 @@ function open(serial: boolean): {
   return { put, calls };
 }
 
-test("a call behind another one carries at least as much, where they are worked on one after the other", async () => {
-  const { put, calls } = open(true);
+test("a call beside another one carries at least as much", async () => {
+  const { put, calls } = open();
   await put("abc");
   await put("d");
   await put("e");
@@ -61,7 +61,7 @@ test("a call behind another one carries at least as much, where they are worked 
 });
 
 test("what waits behind a larger call goes when that one is over", async () => {
-  const { put, calls } = open(true);
+  const { put, calls } = open();
   await put("abc");
   await put("d");
   expect(calls).toHaveLength(1);
@@ -71,14 +71,31 @@ test("what waits behind a larger call goes when that one is over", async () => {
   calls[1]?.go();
 });
 
-test("where calls are worked on at the same time, two run, whatever they carry", async () => {
-  const { put, calls } = open(false);
+test("a call that takes long holds nobody back", async () => {
+  vi.useFakeTimers({
+    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"],
+  });
+  const { put, calls } = open();
   await put("abc");
   await put("d");
-  await put("e");
+  expect(calls).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(49);
+  await turns();
+  expect(calls).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(1);
+  await turns();
   expect(calls.map(({ ids }) => ids)).toEqual([["a", "b", "c"], ["d"]]);
+  for (const { go } of calls) go();
+});
+
+test("two run at most, whatever they carry", async () => {
+  const { put, calls } = open();
+  await put("a");
+  await put("b");
+  await put("cde");
+  expect(calls.map(({ ids }) => ids)).toEqual([["a"], ["b"]]);
   calls[0]?.go();
   await turns();
-  expect(calls.map(({ ids }) => ids)).toEqual([["a", "b", "c"], ["d"], ["e"]]);
+  expect(calls.map(({ ids }) => ids)).toEqual([["a"], ["b"], ["c", "d", "e"]]);
   for (const { go } of calls) go();
 });
