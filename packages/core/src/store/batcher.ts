@@ -129,13 +129,18 @@ export class Batcher {
       if (call.lane !== lane || call.abandoned || call.batch.length <= waiting.length) continue;
       const left = call.started + HOLDS - now;
       if (left <= 0) continue;
-      this.#alarm ??= setTimeout(() => {
-        this.#alarm = undefined;
-        this.flush();
-      }, left).unref();
+      this.#flushIn(left);
       return false;
     }
     return true;
+  }
+
+  #flushIn(milliseconds: number): void {
+    if (this.#alarm !== undefined) return;
+    this.#alarm = setTimeout(() => {
+      this.#alarm = undefined;
+      this.flush();
+    }, milliseconds).unref();
   }
 
   #take(lane: Lane): Waiting[] {
