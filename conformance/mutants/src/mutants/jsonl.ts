@@ -82,26 +82,21 @@ export const JSONL: readonly Mutant[] = [
       close: () => log.close(),
     }),
   }),
-  wrongJsonl(
-    "first-message-written-first",
-    "Writes the first message of a commit before the others.",
-    ["DUR-2"],
-    {
-      log: (log) => ({
-        append: async (changes) => {
-          for (const change of changes) {
-            const parts = "below" in change ? [change] : split(change);
-            for (const part of parts) {
-              await log.append([part]);
-              if (parts.length > 1) await wait(1);
-            }
+  wrongJsonl("messages-written-bit-by-bit", "Writes the messages of a commit bit by bit.", ["DUR-2"], {
+    log: (log) => ({
+      append: async (changes) => {
+        for (const change of changes) {
+          const parts = "below" in change || change.messages.length < 2 ? [change] : split(change);
+          for (const part of parts) {
+            await log.append([part]);
+            if (parts.length > 1) await wait(1);
           }
-          return "written";
-        },
-        close: () => log.close(),
-      }),
-    },
-  ),
+        }
+        return "written";
+      },
+      close: () => log.close(),
+    }),
+  }),
   reading("marks-lost", "Does not read marks when it is opened.", (commit) => ({ ...commit, marks: [] })),
   reading("keys-lost", "Does not read keys when it is opened.", (commit) => ({ ...commit, keys: [] })),
   reading("labels-lost", "Does not read labels when it is opened.", (commit) => ({
@@ -239,13 +234,20 @@ function reading(
   });
 }
 
-/** A line for the first message, with the head of a commit of nothing else, and a line for the rest. */
+/** A few lines, of a few messages each, with the head of a commit of the messages so far. */
 function split(commit: Commit): Commit[] {
-  const [first, ...messages] = commit.messages;
-  if (first === undefined || messages.length === 0) return [commit];
-  const head = { ...commit.head, lastSeq: first.seq, version: first.version };
-  return [
-    { ...commit, head, messages: [first], marks: [], keys: [] },
-    { ...commit, messages },
-  ];
+  const { messages } = commit;
+  const size = Math.ceil(messages.length / 6);
+  const parts: Commit[] = [];
+  for (let from = 0; from < messages.length; from += size) {
+    const some = messages.slice(from, from + size);
+    const last = some.at(-1);
+    if (from + size >= messages.length || last === undefined) {
+      parts.push({ ...commit, messages: some });
+    } else {
+      const head = { ...commit.head, lastSeq: last.seq, version: last.version };
+      parts.push({ ...commit, head, messages: some, marks: [], keys: [] });
+    }
+  }
+  return parts;
 }
