@@ -27,6 +27,22 @@ const PATCH: fc.Arbitrary<Fields> = fc.dictionary(
   { maxKeys: 3 },
 );
 
+/** Everything at once, none of it the default, and then each part of it alone: whatever comes before, these do. */
+const EACH_ALONE: readonly Fields[] = [
+  { token_budget: 30, trigger_ratio: 0.9, policy: lastN(7, 3), metadata: { all: true } },
+  { policy: { strategy: "manual", config: {} } },
+  { token_budget: 40 },
+  { trigger_ratio: 0.8 },
+  { metadata: { alone: true } },
+  { policy: lastN(8, 4) },
+  { policy: { strategy: "skip_parts", config: { skip_kinds: ["tool"], limit: 6 } } },
+  {},
+];
+
+function lastN(limit: number, retain: number): Fields {
+  return { strategy: "last_n", config: { limit, retain } };
+}
+
 /** Creation, records, metadata. */
 export const RECORDS: readonly Check<ServerWorld>[] = [
   check({
@@ -90,22 +106,24 @@ export const RECORDS: readonly Check<ServerWorld>[] = [
     invariants: ["CRE-5"],
     mode: "sequence",
     runs: 20,
-    arbitrary: fc.array(
-      fc.record(
-        {
-          token_budget: fc.constantFrom(10, 20),
-          trigger_ratio: fc.constantFrom(0.5, 1),
-          policy: fc.constantFrom(
-            { strategy: "manual", config: {} },
-            { strategy: "last_n", config: { limit: 5, retain: 2 } },
-            { strategy: "skip_parts", config: { skip_kinds: ["tool"], limit: 9 } },
-          ),
-          metadata: fc.constantFrom({}, { a: 1 }, { b: { c: null } }),
-        },
-        { requiredKeys: [] },
-      ),
-      { minLength: 3, maxLength: 8 },
-    ),
+    arbitrary: fc
+      .array(
+        fc.record(
+          {
+            token_budget: fc.constantFrom(10, 20),
+            trigger_ratio: fc.constantFrom(0.5, 1),
+            policy: fc.constantFrom(
+              { strategy: "manual", config: {} },
+              { strategy: "last_n", config: { limit: 5, retain: 2 } },
+              { strategy: "skip_parts", config: { skip_kinds: ["tool"], limit: 9 } },
+            ),
+            metadata: fc.constantFrom({}, { a: 1 }, { b: { c: null } }),
+          },
+          { requiredKeys: [] },
+        ),
+        { minLength: 3, maxLength: 8 },
+      )
+      .map((puts) => [...puts, ...EACH_ALONE]),
     run: async (world: ServerWorld, puts) => {
       const path = world.context();
       await world.ok("PUT", world.conversation(), { metadata: { first: true } });
