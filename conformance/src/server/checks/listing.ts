@@ -9,6 +9,14 @@ const VALUE = fc.constantFrom(1, "1", true, "true", 0.5, "0.5", "", "a b&c=d", "
   a: 1,
 });
 
+/** Whatever else there is: more than a page of two, and some of them for each filter of {@link FILTERS}. */
+const ALWAYS = [{ tier: 1, vip: true }, { tier: 1 }, { vip: true }, {}];
+const FILTERS: readonly Readonly<Record<string, string>>[] = [
+  { tier: "1" },
+  { vip: "true" },
+  { tier: "1", vip: "true" },
+];
+
 /** The list of conversations. */
 export const LISTING: readonly Check<ServerWorld>[] = [
   check({
@@ -30,7 +38,8 @@ export const LISTING: readonly Check<ServerWorld>[] = [
       ),
       limit: fc.integer({ min: 1, max: 5 }),
     }),
-    run: async (world: ServerWorld, { entries, filter, limit }) => {
+    run: async (world: ServerWorld, { entries: some, filter, limit }) => {
+      const entries = [...some, ...ALWAYS];
       for (const [at, labels] of entries.entries()) {
         const path = at % 2 === 0 ? world.context(`c${at}`) : world.conversation(`c${at}`);
         await world.ok("PUT", path, { metadata: { ...labels, run: world.mark } });
@@ -38,11 +47,14 @@ export const LISTING: readonly Check<ServerWorld>[] = [
       await world.ok("PUT", world.conversation("other"), { metadata: { run: `${world.mark}-other` } });
       const all = entries.map((_, at) => world.id(`c${at}`));
       demandEqual(sorted(await listed(world, {}, limit)), sorted(all), "LOG-2", "what is listed");
-      const matching = all.filter((_, at) =>
-        Object.entries(filter).every(([name, text]) => labelOf(asFields(entries[at])[name]) === text),
-      );
-      const found = await listed(world, filter, limit);
-      demandEqual(sorted(found), sorted(matching), "LOG-2", `what is listed by ${JSON.stringify(filter)}`);
+      demandEqual(sorted(await listed(world, {}, 2)), sorted(all), "LOG-2", "what pages of two list");
+      for (const by of [filter, ...FILTERS]) {
+        const matching = all.filter((_, at) =>
+          Object.entries(by).every(([name, text]) => labelOf(asFields(entries[at])[name]) === text),
+        );
+        const found = await listed(world, by, limit);
+        demandEqual(sorted(found), sorted(matching), "LOG-2", `what is listed by ${JSON.stringify(by)}`);
+      }
     },
   }),
   check({

@@ -77,6 +77,10 @@ export const READS: readonly Check<ServerWorld>[] = [
       const conversation = await world.ok("GET", `${world.conversation()}/messages?limit=1000`);
       const whole = await world.ok("GET", `${path}/messages?limit=1000`);
       demandEqual(conversation.body, whole.body, "LOG-1", "the log under the other prefix");
+      // Whatever came last before, something that is no message does now.
+      await world.ok("POST", `${path}/reset`);
+      const { body: reset } = await world.ok("GET", `${path}/messages?from=${Math.max(1, last)}&limit=2`);
+      demandEqual(reset["version"], version + 1, "LOG-4", "the version of the last page behind a reset");
     },
   }),
   check({
