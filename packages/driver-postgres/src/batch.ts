@@ -97,6 +97,7 @@ function parseHead(json: string): Head {
 }
 
 function parseHeld(json: string): KeyRecord[] {
+  // As in `parseHead`: the statement builds these rows.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const rows = JSON.parse(json) as [string, string, number, number, number, number][];
   return rows.map(([key, hash, firstSeq, lastSeq, version, tokens]) => ({

@@ -106,24 +106,22 @@ export const RECORDS: readonly Check<ServerWorld>[] = [
     invariants: ["CRE-5"],
     mode: "sequence",
     runs: 20,
-    arbitrary: fc
-      .array(
-        fc.record(
-          {
-            token_budget: fc.constantFrom(10, 20),
-            trigger_ratio: fc.constantFrom(0.5, 1),
-            policy: fc.constantFrom(
-              { strategy: "manual", config: {} },
-              { strategy: "last_n", config: { limit: 5, retain: 2 } },
-              { strategy: "skip_parts", config: { skip_kinds: ["tool"], limit: 9 } },
-            ),
-            metadata: fc.constantFrom({}, { a: 1 }, { b: { c: null } }),
-          },
-          { requiredKeys: [] },
-        ),
-        { minLength: 3, maxLength: 8 },
-      )
-      .map((puts) => [...puts, ...EACH_ALONE]),
+    arbitrary: fc.array(
+      fc.record(
+        {
+          token_budget: fc.constantFrom(10, 20),
+          trigger_ratio: fc.constantFrom(0.5, 1),
+          policy: fc.constantFrom(
+            { strategy: "manual", config: {} },
+            { strategy: "last_n", config: { limit: 5, retain: 2 } },
+            { strategy: "skip_parts", config: { skip_kinds: ["tool"], limit: 9 } },
+          ),
+          metadata: fc.constantFrom({}, { a: 1 }, { b: { c: null } }),
+        },
+        { requiredKeys: [] },
+      ),
+      { minLength: 3, maxLength: 8 },
+    ),
     run: async (world: ServerWorld, puts) => {
       const path = world.context();
       await world.ok("PUT", world.conversation(), { metadata: { first: true } });
@@ -137,7 +135,7 @@ export const RECORDS: readonly Check<ServerWorld>[] = [
       const { version: first, updated_at: _at, ...config }: Fields = added.body;
       let [version, expected]: [unknown, Fields] = [first, config];
       let tag = added.headers.get("etag");
-      for (const put of puts) {
+      for (const put of [...puts, ...EACH_ALONE]) {
         const { metadata: _metadata, ...window } = put;
         const changes = (fields: Fields): boolean =>
           Object.entries(fields).some(

@@ -44,8 +44,9 @@ interface Call {
 
 /**
  * Folds the commits of all conversations into few calls of the driver: while some are running, everything that
- * arrives waits for the next one. A second call starts beside one that runs when it carries at least as many commits. Second tries go separately, with a call of their own kept free for them, so that a
- * contended conversation does not hold up the others.
+ * arrives waits for the next one. A second call starts beside one that runs when it carries at least as many commits.
+ * Second tries go separately, with a call of their own kept free for them, so that a contended conversation does not
+ * hold up the others.
  */
 export class Batcher {
   readonly #driver: Driver;

@@ -33,6 +33,7 @@ async function turns(): Promise<void> {
 
 function open(): {
   put: (ids: string) => Promise<void>;
+  append: (id: string) => Promise<void>;
   calls: ReturnType<typeof heldDriver>["calls"];
 } {
   const { driver, calls } = heldDriver();
@@ -43,7 +44,12 @@ function open(): {
     pending.push(...ids.split("").map((id) => opened.conversations.put(id)));
     await turns();
   };
-  return { put, calls };
+  const append = async (id: string): Promise<void> => {
+    const message = { role: "user", parts: [{ type: "text", text: "x" }] };
+    pending.push(opened.conversations.append(id, { message }));
+    await turns();
+  };
+  return { put, append, calls };
 }
 
 test("a call beside another one carries at least as much", async () => {
@@ -69,6 +75,21 @@ test("what waits behind a larger call goes when that one is over", async () => {
   await turns();
   expect(calls.map(({ ids }) => ids)).toEqual([["a", "b", "c"], ["d"]]);
   calls[1]?.go();
+});
+
+test("what waits for a place shares a call with what follows the one that makes room", async () => {
+  const { put, append, calls } = open();
+  await put("ab");
+  calls[0]?.go();
+  await append("a");
+  await append("b");
+  await append("a");
+  await put("c");
+  expect(calls.map(({ ids }) => ids)).toEqual([["a", "b"], ["a"], ["b"]]);
+  calls[1]?.go();
+  await turns();
+  expect(calls[3]?.ids).toEqual(["c", "a"]);
+  for (const { go } of calls) go();
 });
 
 test("a call that takes long holds nobody back", async () => {
