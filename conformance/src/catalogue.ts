@@ -202,6 +202,11 @@ export const INVARIANTS = [
     says: "Pruning frees the marks before the oldest message kept, except the newest compaction, and no others.",
     rule: PRUNE,
   },
+  {
+    id: "TRM-5",
+    says: "Pruning keeps what the head keeps, whatever seq it is given: also where a purge and a new beginning came first.",
+    rule: PRUNE,
+  },
 
   // Durability.
   {

@@ -76,10 +76,12 @@ export class Model {
     for (const part of this.freedBy(id, below)) this.#freed.add(part);
   }
 
-  /** What pruning would free. */
+  /** What pruning would free: nothing that the head keeps. */
   freedBy(id: string, below: number): (StoredMessage | Mark)[] {
-    const messages = this.messages(id, 1, below - 1);
-    const oldest = this.messages(id, below)[0]?.version ?? (this.head(id)?.version ?? 0) + 1;
+    const head = this.head(id);
+    const kept = Math.min(below, head?.firstSeq ?? below);
+    const messages = this.messages(id, 1, kept - 1);
+    const oldest = this.messages(id, kept)[0]?.version ?? (head?.version ?? 0) + 1;
     const marks = this.marks(id);
     const summary = marks.findLast(({ kind }) => kind === "compaction");
     return [...messages, ...marks.filter((mark) => mark.version < oldest && mark !== summary)];

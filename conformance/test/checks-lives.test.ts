@@ -1,6 +1,6 @@
 import type { Commit, Driver, Head, KeyRecord, ListPosition, Mark, StoredMessage } from "@fastpaca/core";
 import { modelSubject } from "./model-driver.js";
-import { caught, coming, going, headAs, idAs, meeting, subjectWith, type Row } from "./checks-table.js";
+import { caught, coming, free, going, headAs, idAs, meeting, subjectWith, type Row } from "./checks-table.js";
 
 /** Something of a conversation stays behind when it is purged. */
 function staying(what: "messages" | "marks" | "keys", until: "birth" | "ever") {
@@ -353,7 +353,7 @@ const ROWS: readonly Row[] = [
     "prune-frees",
     "TRM-1",
     "one message too many goes",
-    (driver) => ({ prune: (id, below) => driver.prune(id, below + 1) }),
+    (driver) => ({ prune: (id, below) => free(driver, id, below + 1) }),
   ],
   [
     "prune-frees",
@@ -362,6 +362,12 @@ const ROWS: readonly Row[] = [
     (driver) => ({ prune: (id, below) => driver.prune(id, below - 1) }),
   ],
   ["prune-frees", "TRM-1", "nothing goes", () => ({ prune: async () => undefined })],
+  [
+    "prune-late",
+    "TRM-5",
+    "the seq decides and not the head",
+    (driver) => ({ prune: (id, below) => free(driver, id, below) }),
+  ],
   [
     "prune-frees",
     "TRM-1",
@@ -407,7 +413,7 @@ const ROWS: readonly Row[] = [
       const done = new Set<string>();
       return {
         prune: async (id, below) => {
-          await driver.prune(id, done.has(`${id} ${below}`) ? below + 1 : below);
+          await free(driver, id, done.has(`${id} ${below}`) ? below + 1 : below);
           done.add(`${id} ${below}`);
         },
       };
@@ -628,7 +634,7 @@ const ROWS: readonly Row[] = [
     "any-sequence",
     "TRM-1",
     "one message too many goes",
-    (driver) => ({ prune: (id, below) => driver.prune(id, below + 1) }),
+    (driver) => ({ prune: (id, below) => free(driver, id, below + 1) }),
   ],
   [
     "any-sequence",

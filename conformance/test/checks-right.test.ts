@@ -5,7 +5,7 @@ import { EXACT_MODES } from "../src/check.js";
 import { CHECKS } from "../src/checks/index.js";
 import { runChecks } from "../src/runner.js";
 import type { DriverUnderTest } from "../src/subject.js";
-import { coming, subjectWith } from "./checks-table.js";
+import { coming, free, subjectWith } from "./checks-table.js";
 
 /** Checks of this folder that ask one thing after the other. */
 const ONLY = CHECKS.filter(({ mode, name }) => mode === "sequence" || name === "reopen-not-durable").map(
@@ -96,7 +96,7 @@ test.each(RIGHT)("nothing is wrong with a driver that %s", { timeout: 240_000 },
 
 test("a seed repeats the very calls, and a path the very failure", async () => {
   const failing = (): DriverUnderTest =>
-    subjectWith({}, (driver) => ({ ...driver, prune: (id, below) => driver.prune(id, below + 1) }));
+    subjectWith({}, (driver) => ({ ...driver, prune: (id, below) => free(driver, id, below + 1) }));
   const options = { only: ["any-sequence"], seed: 7 };
   const [first, second] = [await runChecks(failing(), options), await runChecks(failing(), options)];
   const failure = first.checks[0]?.failure;

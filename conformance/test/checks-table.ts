@@ -36,6 +36,19 @@ export function subjectWith(
   return { ...subject, traits: { ...subject.traits, ...traits } };
 }
 
+/** Frees messages below a seq, also those that the head keeps: by another head, for as long as that takes. */
+export async function free(driver: Driver, id: string, below: number): Promise<void> {
+  const [head] = await driver.heads([id]);
+  if (head === undefined || head.purged) return;
+  const put = (firstSeq: number): Promise<CommitOutcome[]> =>
+    driver.commit([
+      { id, base: head.revision, head: { ...head, firstSeq }, messages: [], marks: [], keys: [] },
+    ]);
+  await put(below);
+  await driver.prune(id, below);
+  await put(head.firstSeq);
+}
+
 /** Changes each commit on its way in. */
 export function going(change: (commit: Commit) => Commit) {
   return (driver: Driver): Partial<Driver> => ({ commit: (commits) => driver.commit(commits.map(change)) });

@@ -162,7 +162,7 @@ function freedOf(state: State, to: number, calls: readonly Call[], id: string): 
       return call.invoked < to && end > from;
     })
     .map(({ args }) => args[1] as number);
-  return Math.max(0, ...belows);
+  return Math.min(Math.max(0, ...belows), headOf(state)?.firstSeq ?? 0);
 }
 
 function isWhatIsLeft<T>(given: readonly T[], held: readonly T[], free: (item: T) => boolean): boolean {

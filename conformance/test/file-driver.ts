@@ -148,7 +148,8 @@ class FileDriver implements Driver {
     if ("prune" in line) {
       const present = this.#conversations.get(line.prune);
       if (present === undefined) return;
-      present.messages = present.messages.filter(({ seq }) => seq >= line.below);
+      const first = Math.min(line.below, present.head.firstSeq);
+      present.messages = present.messages.filter(({ seq }) => seq >= first);
       const oldest = present.messages[0]?.version ?? present.head.version + 1;
       const summary = present.marks.findLast(({ kind }) => kind === "compaction");
       present.marks = present.marks.filter((mark) => mark.version >= oldest || mark === summary);

@@ -1,4 +1,4 @@
-import type { Commit, CommitOutcome, KeyRecord, Mark, StoredMessage } from "@fastpaca/core";
+import type { Commit, CommitOutcome, Head, KeyRecord, Mark, StoredMessage } from "@fastpaca/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { commitOn } from "../src/commits.js";
@@ -17,6 +17,8 @@ interface Plan {
     readonly keys: readonly string[];
     readonly mark: boolean;
     readonly purge: boolean;
+    /** Messages of which it says that they are gone. */
+    readonly gone: number;
   }[];
   readonly calls: readonly {
     readonly what: "commit" | "heads" | "messages" | "marks" | "keys" | "prune";
@@ -43,6 +45,7 @@ const plans = (most: number): fc.Arbitrary<Plan> =>
           keys: fc.constantFrom([], [], ["k"], ["k", "l"]),
           mark: fc.boolean(),
           purge: fc.constantFrom(false, false, false, false, true),
+          gone: fc.constantFrom(0, 0, 1, 2),
         }),
         { minLength: 1, maxLength: 5 },
       ),
@@ -83,7 +86,7 @@ const plans = (most: number): fc.Arbitrary<Plan> =>
 /** Plays a plan on the model, each call at one moment between its beginning and its end. */
 function play({ commits: shapes, calls: wanted, order }: Plan): Call[] {
   const commits: Commit[] = [];
-  for (const [index, { parent, size, keys, mark, purge }] of shapes.entries()) {
+  for (const [index, { parent, size, keys, mark, purge, gone }] of shapes.entries()) {
     const before = parent === 0 ? undefined : commits[(parent - 1) % Math.max(1, commits.length)]?.head;
     const messages = Array.from({ length: size }, (_, place) => `"${index}.${place}"`);
     const kind = index % 2 === 0 ? ("compaction" as const) : ("reset" as const);
@@ -93,6 +96,7 @@ function play({ commits: shapes, calls: wanted, order }: Plan): Call[] {
         messages,
         keys,
         purge,
+        firstSeq: firstSeqAfter(before, size, gone),
         ...(mark && { marks: [{ kind, body: "{}" }] }),
       }),
     );
@@ -167,6 +171,12 @@ function play({ commits: shapes, calls: wanted, order }: Plan): Call[] {
     }
   }
   return history.sort((a, b) => a.invoked - b.invoked);
+}
+
+/** Where the messages begin when some more of them are gone. */
+function firstSeqAfter(before: Head | undefined, size: number, gone: number): number {
+  const { firstSeq, lastSeq } = before ?? { firstSeq: 1, lastSeq: 0 };
+  return Math.min(firstSeq + gone, lastSeq + size + 1);
 }
 
 /** Tells something else in one answer: what another call was told, or less, or the opposite. */

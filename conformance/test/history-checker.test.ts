@@ -23,6 +23,11 @@ const purge = on(b, "purge", { purge: true });
 const reborn = on(purge, "reborn", { messages: ["new"], keys: ["k"] });
 // The next life begins as the first one did.
 const alike = { ...on(purge, "alike", { messages: ["1", "2"] }), messages: a.messages };
+// The first message is gone, then all of them.
+const trim = on(b, "trim", { firstSeq: 2 });
+const bare = on(c, "bare", { firstSeq: 5 });
+const erased = on(trim, "erased", { purge: true });
+const renewed = on(erased, "renewed", { messages: ["new", "newer"] });
 const other = on(undefined, "other", { messages: ["theirs"] }, "d");
 const other2 = on(other, "other2", { messages: ["theirs too"] }, "d");
 // For lists: e, f and g have the label x and are ever more recent.
@@ -38,6 +43,8 @@ const EMPTIED = [
   head([10, 11], b),
   log([12, 20], []),
 ];
+
+const TRIMMED = [put([0, 1], a), put([2, 3], b), put([4, 5], trim)];
 
 const LEGAL: Record<string, readonly Call[]> = {
   "nothing at all": [],
@@ -128,37 +135,46 @@ const LEGAL: Record<string, readonly Call[]> = {
     log([23, 24], []),
     head([30, 31], alike),
   ],
-  "a prune that did something": [
+  "a prune that did something": [...TRIMMED, prune([6, 7], 2), log([8, 9], of(a, b).slice(1))],
+  "a prune that did nothing yet": [
+    ...TRIMMED,
+    prune([6], 2),
+    log([8, 9], of(a, b)),
+    log([10, 11], of(a, b).slice(1)),
+  ],
+  "a prune before the head says that anything is gone": [
     put([0, 1], a),
     put([2, 3], b),
-    prune([4, 5], 2),
-    log([6, 7], of(a, b).slice(1)),
+    prune([4], 3),
+    log([5, 6], of(a, b)),
+    put([7, 8], trim),
+    log([9, 10], of(a, b).slice(1)),
   ],
-  "a prune that did nothing yet": [put([0, 1], a), prune([4], 3), log([6, 7], of(a)), log([8, 9], [])],
   "a prune that was rejected goes on in the life that it found": [
-    put([0, 1], a),
-    put([2, 3], b),
-    { ...prune([4, 5], 2), error: new Error("gone") },
-    log([6, 7], of(a, b)),
-    log([8, 9], of(a, b).slice(1)),
+    ...TRIMMED,
+    { ...prune([6, 7], 2), error: new Error("gone") },
+    log([8, 9], of(a, b)),
+    log([10, 11], of(a, b).slice(1)),
   ],
-  "a prune that was rejected in a later life": [
-    put([0, 1], a),
-    put([2, 3], b),
-    { ...prune([4, 5], 2), error: new Error("gone") },
-    put([6, 7], purge),
-    put([8, 9], reborn),
-    log([10, 11], []),
+  "a prune that was rejected goes on in a later life": [
+    ...TRIMMED,
+    { ...prune([6, 7], 2), error: new Error("gone") },
+    put([8, 9], erased),
+    put([10, 11], renewed),
+    log([12, 13], of(renewed)),
+    put([14, 15], on(renewed, "renewed and trimmed", { firstSeq: 2 })),
+    log([16, 17], of(renewed).slice(1)),
   ],
   "a prune of marks keeps the newest compaction": [
     put([0, 1], a),
     put([2, 3], b),
     put([4, 5], c),
-    prune([6, 7], 5),
-    marks([8, 9], c.marks.slice(1)),
-    log([8, 9], []),
+    put([6, 7], bare),
+    prune([8, 9], 5),
+    marks([10, 11], c.marks.slice(1)),
+    log([10, 11], []),
   ],
-  "a read that overlaps a prune": [put([0, 1], a), log([2, 9], of(a).slice(1)), prune([3, 4], 2)],
+  "a read that overlaps a prune": [...TRIMMED, log([6, 13], of(a, b).slice(1)), prune([7, 8], 2)],
   "a batch of which a part is refused": [
     put([0, 1], a),
     batch(
@@ -372,29 +388,40 @@ const ILLEGAL: Record<string, readonly [InvariantId, readonly Call[]]> = {
     "TMB-2",
     [put([0, 1], a), put([2, 3], b), put([4, 5], purge), log([6, 7], of(a, b))],
   ],
-  "a prune that took too much": [
-    "TRM-1",
-    [put([0, 1], a), put([2, 3], b), prune([4, 5], 2), log([6, 7], of(b))],
-  ],
-  "gone before the prune": [
-    "TRM-1",
-    [put([0, 1], a), put([2, 3], b), log([4, 5], of(a, b).slice(1)), prune([6, 7], 2)],
+  "a prune that took too much": ["TRM-1", [...TRIMMED, prune([6, 7], 2), log([8, 9], of(b))]],
+  "gone before the prune": ["TRM-1", [...TRIMMED, log([6, 7], of(a, b).slice(1)), prune([8, 9], 2)]],
+  "a prune that took what the head keeps": ["TRM-5", [...TRIMMED, prune([6, 7], 3), log([8, 9], of(b))]],
+  "a late prune that took what the next life keeps": [
+    "TRM-5",
+    [
+      ...TRIMMED,
+      put([6, 7], erased),
+      put([8, 9], renewed),
+      prune([10, 11], 2),
+      log([12, 13], of(renewed).slice(1)),
+    ],
   ],
   "a prune of an earlier life": [
     "TRM-1",
     [
-      put([0, 1], a),
-      put([2, 3], b),
-      prune([4, 5], 3),
-      put([6, 7], purge),
-      put([8, 9], reborn),
-      put([10, 11], on(reborn, "more", { messages: ["m"] })),
-      log([12, 13], on(reborn, "more", { messages: ["m"] }).messages),
+      ...TRIMMED,
+      prune([6, 7], 2),
+      put([8, 9], erased),
+      put([10, 11], renewed),
+      put([12, 13], on(renewed, "renewed and trimmed", { firstSeq: 2 })),
+      log([14, 15], of(renewed).slice(1)),
     ],
   ],
   "a prune that took the newest compaction": [
     "TRM-4",
-    [put([0, 1], a), put([2, 3], b), put([4, 5], c), prune([6, 7], 5), marks([8, 9], [])],
+    [
+      put([0, 1], a),
+      put([2, 3], b),
+      put([4, 5], c),
+      put([6, 7], bare),
+      prune([8, 9], 5),
+      marks([10, 11], []),
+    ],
   ],
   "reads that each fit, and together do not": [
     "CAS-1",

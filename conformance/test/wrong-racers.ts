@@ -124,7 +124,7 @@ function right(tables: Tables): Driver {
     prune: async (id, below) => {
       await turn();
       const row = tables.row(id);
-      row.messages = row.messages.filter(({ seq }) => seq >= below);
+      row.messages = row.messages.filter(({ seq }) => seq >= Math.min(below, row.head?.firstSeq ?? 1));
       const oldest = row.messages[0]?.version ?? Infinity;
       const summary = row.marks.findLast(({ kind }) => kind === "compaction");
       row.marks = row.marks.filter((mark) => mark.version >= oldest || mark === summary);
@@ -507,7 +507,7 @@ export const WRONG_RACERS: Record<
       }),
   },
   "the log is read in two parts": {
-    breaks: ["TRM-1", "TMB-2", "GAP-1", "CAS-5", "GAP-2"],
+    breaks: ["TRM-1", "TRM-5", "TMB-2", "GAP-1", "CAS-5", "GAP-2"],
     wrong: (tables) => ({
       messages: async (id, from, to) => {
         await turn();
@@ -524,7 +524,8 @@ export const WRONG_RACERS: Record<
     wrong: (tables) => ({
       prune: async (id, below) => {
         await turn();
-        const kept = tables.row(id).messages.filter(({ seq }) => seq >= below);
+        const { head, messages } = tables.row(id);
+        const kept = messages.filter(({ seq }) => seq >= Math.min(below, head?.firstSeq ?? 1));
         await turn();
         tables.row(id).messages = kept;
       },

@@ -1,3 +1,4 @@
+import type { Commit } from "@fastpaca/core";
 import fc from "fast-check";
 import { check, type Check } from "../check.js";
 import { commitOn } from "../commits.js";
@@ -99,6 +100,48 @@ export const TRIMMING: readonly Check[] = [
         await steps.marks(id, 0, 1000, { blame: "TRM-4" });
         await steps.verify();
       }
+    },
+  }),
+  check({
+    name: "prune-late",
+    invariants: ["TRM-5"],
+    mode: "sequence",
+    runs: 5,
+    arbitrary: fc.record({
+      // Messages of each commit, of either life.
+      sizes: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 3, maxLength: 5 }),
+      gone: fc.integer({ min: 1, max: 2 }),
+      beyond: fc.integer({ min: 1, max: 4 }),
+    }),
+    run: async (world, { sizes, gone, beyond }) => {
+      const steps = await lockstep(world);
+      const id = world.id("late");
+      const live = async (life: string): Promise<void> => {
+        for (const [index, size] of sizes.entries()) {
+          await steps.step(id, {
+            token: `${life} ${index}`,
+            messages: Array.from({ length: size }, (_, n) => `{"n":"${life} ${index} ${n}"}`),
+            marks: [{ kind: index === 1 ? "compaction" : "config", body: `{"n":"${life} ${index}"}` }],
+            keys: [`key ${index}`],
+          });
+        }
+      };
+      const prune = async (below: number): Promise<void> => {
+        await steps.prune(id, below);
+        await steps.verify([id], { blame: "TRM-5" });
+      };
+      const trim = (token: string): Promise<Commit> =>
+        steps.step(id, { token, firstSeq: gone + 1, archivedSeq: gone });
+      await live("first");
+      const { head } = await trim("trim");
+      await prune(head.lastSeq + beyond);
+      await steps.step(id, { token: "purge", purge: true });
+      await prune(head.lastSeq + beyond);
+      await live("second");
+      await prune(head.firstSeq);
+      await prune(head.lastSeq + beyond);
+      await trim("trim again");
+      await prune(head.lastSeq + beyond);
     },
   }),
 ];

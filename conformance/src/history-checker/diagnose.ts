@@ -8,7 +8,7 @@ import {
   type Observation,
   type Pruning,
 } from "./conversation.js";
-import { explains, freedBy, sameMark, sameMessage } from "./explain.js";
+import { explains, freedBy, prunedBy, sameMark, sameMessage } from "./explain.js";
 import type { Contradiction, Witness } from "./order.js";
 
 /** A contradiction as the promise that was broken. */
@@ -171,21 +171,21 @@ function wrongMessages(
     if (writer !== undefined) return foreign(seen, writer, text);
     return new Violation("SEQ-1", `message ${index} of it was never handed over: ${text}`);
   }
-  const current = possible.map(({ life }) => life);
-  const life = current.find((life) =>
+  const state = possible.findLast(({ life }) =>
     messages.every((message) => life.messages.some((right) => sameMessage(message, right))),
   );
-  if (life === undefined) return new Violation("TMB-2", text);
+  if (state === undefined) return new Violation("TMB-2", text);
   if (messages.some(({ seq }, index) => index > 0 && seq <= (messages[index - 1]?.seq ?? 0))) {
     return new Violation("SEQ-1", text);
   }
   if (messages.some(({ seq }) => seq < first || seq > last)) return new Violation("SEQ-2", text);
-  const start = Math.max(first, freedBy(life, seen, prunings));
+  const start = Math.max(first, freedBy(state, seen, prunings));
   const kept = messages.filter(({ seq }) => seq >= start);
   if (kept.length > 0 && kept.every(({ seq }, index) => seq === start + index))
     return new Violation("CAS-5", text);
-  const tooMuch = prunings.length > 0 && (kept[0]?.seq ?? Infinity) > start;
-  return new Violation(tooMuch ? "TRM-1" : "GAP-1", text);
+  if (prunings.length === 0 || kept[0]?.seq === start) return new Violation("GAP-1", text);
+  const next = kept[0]?.seq ?? Math.min(last, state.messages) + 1;
+  return new Violation(next <= prunedBy(state.life, seen, prunings) ? "TRM-5" : "TRM-1", text);
 }
 
 /** What was seen belongs to a commit that cannot have made it. */

@@ -26,20 +26,25 @@ export function explains(state: State, seen: Observation, prunings: readonly Pru
       return sameKeys(state, seen.wanted, seen.keys);
     }
     case "messages": {
-      return sameMessages(state, seen, freedBy(state.life, seen, prunings));
+      return sameMessages(state, seen, freedBy(state, seen, prunings));
     }
     case "marks": {
-      return sameMarks(state, seen, freedBy(state.life, seen, prunings));
+      return sameMarks(state, seen, freedBy(state, seen, prunings));
     }
   }
 }
 
-/** Messages below this may be missing from the answer. */
-export function freedBy({ from }: Life, seen: Observation, prunings: readonly Pruning[]): number {
+/** Messages below this may be missing from the answer: what the head keeps stays, whatever prunes were told. */
+export function freedBy({ life, head }: State, seen: Observation, prunings: readonly Pruning[]): number {
+  return Math.min(prunedBy(life, seen, prunings), head?.firstSeq ?? 0);
+}
+
+/** The largest seq that was given to a prune that may have met the life before the answer. */
+export function prunedBy(life: Life, seen: Observation, prunings: readonly Pruning[]): number {
   let freed = 0;
   for (const pruning of prunings) {
     // One that was done before this life began has nothing to do with it.
-    if (pruning.from < seen.to && pruning.to > from) freed = Math.max(freed, pruning.below);
+    if (pruning.from < seen.to && pruning.to > life.from) freed = Math.max(freed, pruning.below);
   }
   return freed;
 }

@@ -113,4 +113,44 @@ export const REMOVAL_RACES: readonly Check[] = [
       await audit(world, handles, [id]);
     },
   }),
+  check({
+    name: "race-late-prune",
+    invariants: ["TRM-5"],
+    mode: "race",
+    runs: 15,
+    arbitrary: fc.record({
+      size: fc.integer({ min: 2, max: 5 }),
+      /** Turns of the event loop before each prune, and before the purge. */
+      lags: fc.array(fc.nat(3), { minLength: 2, maxLength: 4 }),
+      lag: fc.nat(2),
+      looks: fc.integer({ min: 1, max: 3 }),
+    }),
+    run: async (world, { size, lags, lag, looks }) => {
+      const id = world.id("late");
+      const handles = await racingHandles(world, 3);
+      const [pruner, eraser, reader] = actorsOn(world, handles);
+      if (pruner === undefined || eraser === undefined || reader === undefined) return;
+      await eraser.commit([eraser.decide(id, { size, keys: ["k"] })]);
+      await eraser.commit([eraser.decide(id, { firstSeq: size + 1 })]);
+      await Promise.all([
+        ...lags.map(async (lag) => {
+          await turns(lag);
+          await pruner.handle.prune(id, size + 1);
+        }),
+        (async () => {
+          await turns(lag);
+          await eraser.commit([eraser.decide(id, { purge: true })]);
+          await eraser.commit([eraser.decide(id, { size: size + 1, keys: ["k"] })]);
+        })(),
+        (async () => {
+          for (let look = 0; look < looks; look++) {
+            await reader.look([id]);
+            await reader.handle.messages(id, 1, EVERYTHING);
+          }
+        })(),
+      ]);
+      await pruner.handle.prune(id, size + 1);
+      await audit(world, handles, [id]);
+    },
+  }),
 ];

@@ -81,7 +81,8 @@ export async function open(url) {
     },
     prune: async (id, below) => {
       const present = of(id);
-      const messages = present.messages.filter(({ seq }) => seq >= below);
+      const first = Math.min(below, present.head?.firstSeq ?? 1);
+      const messages = present.messages.filter(({ seq }) => seq >= first);
       const oldest = messages[0]?.version ?? (present.head?.version ?? 0) + 1;
       const summary = present.marks.findLast(({ kind }) => kind === "compaction");
       const marks = present.marks.filter((mark) => mark.version >= oldest || mark === summary);

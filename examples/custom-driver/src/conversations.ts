@@ -118,14 +118,20 @@ export class Conversations {
 }
 
 function prune(stored: Conversation, below: number): void {
-  stored.messages = stored.messages.filter(({ seq }) => seq >= below);
+  stored.messages = messagesKept(stored, below);
   stored.marks = marksKept(stored);
 }
 
 /** Whether pruning would free nothing. */
 function isPruned(stored: Conversation, below: number): boolean {
-  const oldest = stored.messages[0]?.seq ?? below;
-  return oldest >= below && marksKept(stored).length === stored.marks.length;
+  const { messages, marks } = stored;
+  return messagesKept(stored, below).length === messages.length && marksKept(stored).length === marks.length;
+}
+
+/** All that the head keeps, although it is below: a prune may come late, when the conversation has begun anew. */
+function messagesKept({ head, messages }: Conversation, below: number): StoredMessage[] {
+  const first = Math.min(below, head.firstSeq);
+  return messages.filter(({ seq }) => seq >= first);
 }
 
 /** The marks from the oldest message on, and the newest compaction. */

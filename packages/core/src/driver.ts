@@ -180,9 +180,12 @@ export interface Driver {
   list(query: ListQuery): Promise<ListPage>;
 
   /**
-   * Frees the messages below `seq`, which the head already says are gone, and the marks whose version is below the
+   * Frees the messages below a seq, which the head already says are gone, and the marks whose version is below the
    * version of the oldest message kept, except the newest compaction: one that a newer compaction has replaced goes also
    * where no message does. Best effort, idempotent, in slices that do not hold up commits. Keys stay.
+   *
+   * Messages from the present head's `firstSeq` on stay, also where they are below the seq: by the time that a prune is
+   * carried out the conversation may have been purged and have begun anew.
    */
   prune(id: string, below: number): Promise<void>;
 

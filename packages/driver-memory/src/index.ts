@@ -103,9 +103,10 @@ class MemoryDriver implements Driver {
     this.#refuseClosed();
     const present = this.#conversations.get(id);
     if (present === undefined) return;
-    if (below > present.firstSeq) {
-      present.messages = present.messages.slice(below - present.firstSeq);
-      present.firstSeq = below;
+    const firstSeq = Math.min(below, present.head.firstSeq);
+    if (firstSeq > present.firstSeq) {
+      present.messages = present.messages.slice(firstSeq - present.firstSeq);
+      present.firstSeq = firstSeq;
     }
     const oldest = present.messages[0]?.version ?? present.head.version + 1;
     const summary = present.marks.findLast(({ kind }) => kind === "compaction");

@@ -40,7 +40,7 @@ export class Erasing {
   async prune(id: string, below: number): Promise<void> {
     const [head] = await this.#heads.latest([id], callDeadline());
     if (head === undefined || head.purged) return;
-    const keep = await this.#keptBy(head, Math.min(below, head.lastSeq + 1));
+    const keep = await this.#keptBy(head, Math.min(below, head.firstSeq));
     // Every commit that is reduced leaves this range, so that the rest of it is what is left to do.
     while (!this.#stopped && (await this.#pruneSlice(head, keep, { $gte: 1, $lt: keep.from })) > 0);
     await this.#pruneSlice(head, keep, { $eq: keep.from });

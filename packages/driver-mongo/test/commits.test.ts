@@ -23,11 +23,16 @@ await describeWithMongo("commits in MongoDB", (server) => {
     const slow = await opened(url);
     await committed(driver, creation("a"));
     await slow.heads(["a"]);
-    await committed(driver, append("a", 1, [1]), append("a", 2, [2]), append("a", 3, [3]));
+    await committed(
+      driver,
+      append("a", 1, [1]),
+      append("a", 2, [2]),
+      append("a", 3, [3], { head: { firstSeq: 3 } }),
+    );
     await driver.prune("a", 3);
     const late = append("a", 1, [1], { body: '{"late":true}' });
     expect(await slow.commit([late])).toEqual([
-      { status: "conflict", head: head("a", 4, { lastSeq: 3, version: 3 }) },
+      { status: "conflict", head: head("a", 4, { lastSeq: 3, firstSeq: 3, version: 3 }) },
     ]);
     expect((await driver.messages("a", 1, 9)).map(({ seq }) => seq)).toEqual([3]);
     const left = await (
@@ -116,7 +121,7 @@ await describeWithMongo("commits in MongoDB", (server) => {
       append("a", 1, [1], { keys: [key("k")] }),
       append("b", 1, [1], { keys: [key("k")] }),
     );
-    await committed(driver, append("a", 2, [2]), append("a", 3, [3]));
+    await committed(driver, append("a", 2, [2]), append("a", 3, [3], { head: { firstSeq: 3 } }));
     await driver.prune("a", 3);
     const again = append("a", 4, [4], { keys: [key("k", 4)] });
     expect(await driver.commit([again])).toEqual([{ status: "duplicate", held: [key("k")] }]);
@@ -224,7 +229,7 @@ await describeWithMongo("commits in MongoDB", (server) => {
     const ids = ["$", "$a.b", "$$ROOT", "a.b", "a$", "^a", "{}", "__proto__"];
     await driver.commit(ids.map((id) => creation(id, { labels: [`${id}=1`] })));
     await driver.commit(
-      ids.map((id) => append(id, 1, [1], { keys: [key(id)], head: { labels: [`${id}=1`] } })),
+      ids.map((id) => append(id, 1, [1], { keys: [key(id)], head: { labels: [`${id}=1`], firstSeq: 2 } })),
     );
     expect((await other.heads(ids)).map((found) => found?.id)).toEqual(ids);
     for (const id of ids) {
@@ -256,7 +261,7 @@ await describeWithMongo("commits in MongoDB", (server) => {
       creation("a"),
       append("a", 1, [1], { marks: [mark(2, "compaction")] }),
       append("a", 2, [2], { marks: [mark(4, "compaction"), mark(5, "config")] }),
-      append("a", 3, [3, 4, 5, 6]),
+      append("a", 3, [3, 4, 5, 6], { head: { firstSeq: 5 } }),
     );
     const before = await driver.messages("a", 1, 9);
     await driver.prune("a", 5);
@@ -265,11 +270,11 @@ await describeWithMongo("commits in MongoDB", (server) => {
     expect(await driver.messages("a", 6, 6)).toEqual(before.slice(5));
     expect((await driver.marks("a", 0, 9)).map(({ version }) => version)).toContain(4);
     expect((await driver.marks("a", 0, 9)).map(({ version }) => version)).not.toContain(2);
-    await committed(driver, append("a", 4, [7]));
+    await committed(driver, append("a", 4, [7], { head: { firstSeq: 8 } }));
     await driver.prune("a", 8);
     expect(await driver.messages("a", 1, 9)).toEqual([]);
     expect((await (await opened(url)).heads(["a"]))[0]?.revision).toBe(5);
-    await committed(driver, append("a", 5, [8]));
+    await committed(driver, append("a", 5, [8], { head: { firstSeq: 8 } }));
     expect((await driver.messages("a", 1, 9)).map(({ seq }) => seq)).toEqual([8]);
   });
 });

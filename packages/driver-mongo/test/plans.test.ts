@@ -34,7 +34,7 @@ await describeWithMongo("query plans in MongoDB", (server) => {
           : append(id, base, [base], {
               keys: base % 2 === 0 ? [key(`k${base}`, base)] : [],
               marks: base % 10 === 0 ? [mark(base, "compaction")] : [],
-              head: { labels: ["a=1"], updatedAt: base * 100 },
+              head: { labels: ["a=1"], updatedAt: base * 100, firstSeq: Math.max(1, base - 29) },
             }),
       );
       await driver.commit(batch);

@@ -11,7 +11,8 @@ export type Prune = (id: string, below: number) => Promise<void>;
  */
 export function pruner(connections: Connections, { heads, messages, marks }: Tables): Prune {
   const oldest = statement(
-    `SELECT log, (SELECT seq FROM ${messages} m WHERE m.log = h.log ORDER BY seq LIMIT 1) FROM ${heads} h WHERE id = $1`,
+    `SELECT log, first_seq, (SELECT seq FROM ${messages} m WHERE m.log = h.log ORDER BY seq LIMIT 1)
+  FROM ${heads} h WHERE id = $1`,
   );
   const slice = statement(`DELETE FROM ${messages} WHERE log = $1 AND seq >= $2 AND seq < $3`);
   // Marks of one conversation are few. Where no message is kept, all go that the head knew.
@@ -27,10 +28,12 @@ export function pruner(connections: Connections, { heads, messages, marks }: Tab
     const [row] = await connections.run(oldest, [id]);
     const log = row?.[0];
     if (row === undefined || log === undefined || log === null) return;
-    if (row[1] !== null) {
-      for (let from = Number(row[1]); from < below; from += SLICE)
-        await connections.run(slice, [log, String(from), String(Math.min(from + SLICE, below))]);
+    // Of a later life than the prune was meant for, the head keeps what is below.
+    const end = Math.min(below, Number(row[1]));
+    if (row[2] !== null) {
+      for (let from = Number(row[2]); from < end; from += SLICE)
+        await connections.run(slice, [log, String(from), String(Math.min(from + SLICE, end))]);
     }
-    await connections.run(rest, [log, String(below), id]);
+    await connections.run(rest, [log, String(end), id]);
   };
 }

@@ -291,7 +291,7 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
       body: "{}",
     }));
     await driver.commit([
-      { ...commit, marks, head: { ...commit.head, version: 2003 } },
+      { ...commit, marks, head: { ...commit.head, version: 2003, firstSeq: 1301 } },
       append("b", 1, 1, 5),
     ]);
     const slices = vi.spyOn(pg.Client.prototype, "query");

@@ -118,9 +118,9 @@ export class Service {
   }
 
   async #prune(id: string, below: number): Promise<undefined> {
-    const log = await this.#whenIdle(() => this.#slices.logOf(id));
-    if (log === undefined || !(await this.#whenIdle(() => this.#slices.reaches(log, below)))) return;
-    while (!this.#closing && (await this.#whenIdle(() => this.#slices.prune(log, below)))) await sleep(PAUSE);
+    const pruning = await this.#whenIdle(() => this.#slices.pruning(id, below));
+    if (pruning === undefined) return;
+    while (!this.#closing && (await this.#whenIdle(() => this.#slices.prune(pruning)))) await sleep(PAUSE);
   }
 
   #startSweeping(): void {

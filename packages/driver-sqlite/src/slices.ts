@@ -19,6 +19,12 @@ interface Changes {
   readonly changes: number | bigint;
 }
 
+/** What a prune frees. A life that begins later is another log, and not touched by it. */
+export interface Pruning extends Log {
+  /** Messages below this seq. */
+  readonly below: number;
+}
+
 /**
  * Deletes what no read finds any more, in transactions of a few milliseconds each. Every method does one slice and
  * tells whether another one is needed.
@@ -44,7 +50,7 @@ export class Slices {
         WHERE n = ? AND epoch = ? AND ${ROW_TABLES[table]} < ? ORDER BY ${ROW_TABLES[table]} LIMIT ${CHUNK})`,
       );
     this.#database = database;
-    this.#find = database.prepare("SELECT n, epoch FROM heads WHERE id = ?");
+    this.#find = database.prepare("SELECT n, epoch, first_seq FROM heads WHERE id = ?");
     this.#head = database.prepare("SELECT epoch, version, tail FROM heads WHERE n = ?");
     this.#shorten = database.prepare("UPDATE heads SET tail = ? WHERE n = ?");
     this.#below = database.prepare("SELECT 1 FROM messages WHERE n = ? AND epoch = ? AND seq < ? LIMIT 1");
@@ -60,38 +66,35 @@ export class Slices {
     this.#forget = database.prepare("DELETE FROM garbage WHERE n = ? AND epoch = ?");
   }
 
-  /** What a prune is about: a life that begins later is not touched by it. */
-  logOf(id: string): Log | undefined {
+  /** @returns `undefined` where there is nothing to prune: no messages, and no marks that only they or a newer compaction kept */
+  pruning(id: string, below: number): Pruning | undefined {
     const row = this.#find.get(id);
-    return row && logIn(row);
-  }
-
-  /** Whether there is anything to prune: messages, or marks that only a message or a newer compaction kept. */
-  reaches(log: Log, below: number): boolean {
-    const { n, epoch } = log;
+    if (row === undefined) return undefined;
+    const pruning = { ...logIn(row), below: Math.min(below, integer(row["first_seq"])) };
+    const { n, epoch } = pruning;
     // The tail first: what another process moves from there in between is in the table then.
-    const [first] = this.#tailOf(log).messages;
-    return (
-      (first !== undefined && first.seq < below) ||
-      this.#below.get(n, epoch, below) !== undefined ||
-      this.#oldMark.get(n, epoch, this.#oldestInTail(log)) !== undefined
-    );
+    const [first] = this.#tailOf(pruning).messages;
+    const reaches =
+      (first !== undefined && first.seq < pruning.below) ||
+      this.#below.get(n, epoch, pruning.below) !== undefined ||
+      this.#oldMark.get(n, epoch, this.#oldestInTail(pruning)) !== undefined;
+    return reaches ? pruning : undefined;
   }
 
-  prune(log: Log, below: number): boolean {
-    const { n, epoch } = log;
+  prune(pruning: Pruning): boolean {
+    const { n, epoch, below } = pruning;
     return this.#slice(
       () => this.#messages.run(n, epoch, below),
-      () => this.#pruneTail(log, below),
-      () => this.#oldMarks.run(n, epoch, this.#oldestInTail(log)),
+      () => this.#pruneTail(pruning),
+      () => this.#oldMarks.run(n, epoch, this.#oldestInTail(pruning)),
     );
   }
 
-  #pruneTail(log: Log, below: number): Changes {
-    const { messages, keys } = this.#tailOf(log);
-    const kept = messages.filter(({ seq }) => seq >= below);
+  #pruneTail(pruning: Pruning): Changes {
+    const { messages, keys } = this.#tailOf(pruning);
+    const kept = messages.filter(({ seq }) => seq >= pruning.below);
     if (kept.length === messages.length) return { changes: 0 };
-    return this.#shorten.run(packed({ messages: kept, keys }), log.n);
+    return this.#shorten.run(packed({ messages: kept, keys }), pruning.n);
   }
 
   /** The version of the oldest message in the tail; one that is to come where there is none. */

@@ -95,13 +95,13 @@ describe("pruning", () => {
       const mark = (version: number, kind: Mark["kind"]): Mark => ({ version, kind, at: 1, body: "{}" });
       await driver.commit([creation("a")]);
       const marks = [mark(4, "compaction"), mark(5, "reset"), mark(6, "compaction"), mark(7, "config")];
-      await driver.commit([append("a", 1, 1, 3, { marks })]);
+      await driver.commit([append("a", 1, 1, 3, { marks, head: { firstSeq: 3 } })]);
       const versions = async (): Promise<number[]> =>
         (await driver.marks("a", 0, 10)).map(({ version }) => version);
       await driver.prune("a", 1);
       await driver.prune("a", 3);
       expect(await versions()).toEqual([4, 5, 6, 7]);
-      const next = append("a", 2, 4, 5);
+      const next = append("a", 2, 4, 5, { head: { firstSeq: 6 } });
       const messages = next.messages.map((message) => ({ ...message, version: message.version + 4 }));
       await driver.commit([{ ...next, messages, marks: [mark(10, "reset")] }]);
       await driver.prune("a", 4);
@@ -116,7 +116,7 @@ describe("pruning", () => {
       const mark = (version: number): Mark => ({ version, kind: "compaction", at: 1, body: "{}" });
       await driver.commit([creation("a")]);
       await driver.commit([append("a", 1, 1, 1, { marks: [mark(2)] })]);
-      const kept = append("a", 2, 2, 2);
+      const kept = append("a", 2, 2, 2, { head: { firstSeq: 2 } });
       const messages = kept.messages.map((message) => ({ ...message, version: 3 }));
       await driver.commit([{ ...kept, messages }]);
       const versions = async (): Promise<number[]> =>
@@ -134,13 +134,23 @@ describe("pruning", () => {
       await long(driver, "a", 100);
       const database = openFile(`${path}/fastpaca.db`);
       const slices = new Slices(database);
-      const log = slices.logOf("a");
-      if (log === undefined) throw new Error("it should exist");
+      const pruning = slices.pruning("a", 50);
+      if (pruning === undefined) throw new Error("there should be something to prune");
       await driver.commit([purge("a", 3)]);
       await driver.commit([append("a", 4, 1, 3, { head: { life: 2 } })]);
-      for (let more = true; more;) more = slices.prune(log, 50);
+      for (let more = true; more;) more = slices.prune(pruning);
       database.close();
       expect(await driver.messages("a", 1, 10)).toHaveLength(3);
+    }));
+
+  test("that comes after a purge and a new beginning leaves what the head keeps", () =>
+    inFolder(async ({ open }) => {
+      const driver = await open();
+      await long(driver, "a", 100);
+      await driver.commit([purge("a", 3)]);
+      await driver.commit([append("a", 4, 1, 3, { head: { life: 2, firstSeq: 2 } })]);
+      await driver.prune("a", 50);
+      expect((await driver.messages("a", 1, 10)).map(({ seq }) => seq)).toEqual([2, 3]);
     }));
 
   test("of what never existed is nothing", () =>
@@ -154,5 +164,7 @@ async function long(driver: Driver, id: string, messages: number): Promise<void>
   await driver.commit([creation(id)]);
   await driver.commit([append(id, 1, 1, messages - 1, { keys: ["k1"] })]);
   const marks: Mark[] = [{ version: messages + 1, kind: "compaction", at: 1, body: LONG }];
-  await driver.commit([append(id, 2, messages, messages, { body: LONG, marks })]);
+  // The head says that all but two of them are gone.
+  const head = { firstSeq: messages - 1 };
+  await driver.commit([append(id, 2, messages, messages, { body: LONG, marks, head })]);
 }

@@ -2,7 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { DriverUnavailableError, type Driver, type Mark } from "@fastpaca/core";
 import { extended, heldIn, packed, TAIL_BYTES, unpacked } from "../src/tail.js";
-import { append, creation, purge } from "./commits.js";
+import { append, creation, head, purge } from "./commits.js";
 import { inFolder } from "./folder.js";
 
 const LARGE = JSON.stringify("x".repeat(TAIL_BYTES));
@@ -188,6 +188,7 @@ describe("pruning", () => {
       await grow(driver, 2);
       await driver.commit([append("a", 3, 3, 3, { body: LARGE })]);
       await grow(driver, 6);
+      await driver.commit([{ ...append("a", 7, 7, 6), head: head("a", 8, { lastSeq: 6, firstSeq: 7 }) }]);
       expect(look(path, "a")).toMatchObject({ table: [1, 2, 3], tail: [4, 5, 6] });
       const revision = (await driver.heads(["a"]))[0]?.revision;
       for (const below of [1, 3, 4, 5, 5, 2, 6]) {
@@ -199,7 +200,7 @@ describe("pruning", () => {
       expect(look(path, "a")).toMatchObject({ table: [], tail: [], tailKeys: ["k4", "k5", "k6"] });
       expect(await driver.keys("a", ["k1", "k4", "k6"])).toHaveLength(3);
       expect((await driver.heads(["a"]))[0]?.revision).toBe(revision);
-      const outcomes = await driver.commit([append("a", 7, 7, 7, { keys: ["k4"] })]);
+      const outcomes = await driver.commit([append("a", 8, 7, 7, { keys: ["k4"] })]);
       expect(outcomes).toMatchObject([{ status: "duplicate", held: [{ firstSeq: 4 }] }]);
       await grow(driver, 30);
       expect(await seqs(driver, 1, 99)).toEqual(upTo(30, 7));
@@ -212,7 +213,7 @@ describe("pruning", () => {
       await driver.commit([creation("a")]);
       for (const seq of [1, 2, 3]) {
         const version = seq * 2;
-        const commit = append("a", seq, seq, seq, { marks: [mark(version)], head: { version } });
+        const commit = append("a", seq, seq, seq, { marks: [mark(version)], head: { version, firstSeq: 4 } });
         await driver.commit([
           { ...commit, messages: commit.messages.map((message) => ({ ...message, version: version - 1 })) },
         ]);
@@ -232,7 +233,7 @@ describe("pruning", () => {
       await driver.commit([creation("a")]);
       const mark: Mark = { version: 3, kind: "config", at: 1, body: "{}" };
       await driver.commit([append("a", 1, 1, 2, { body: LARGE, marks: [mark] })]);
-      const next = append("a", 2, 3, 3, { head: { version: 4 } });
+      const next = append("a", 2, 3, 3, { head: { version: 4, firstSeq: 3 } });
       await driver.commit([
         { ...next, messages: next.messages.map((message) => ({ ...message, version: 4 })) },
       ]);

@@ -1,13 +1,21 @@
 import type { Commit, KeyRecord, Mark, StoredMessage } from "@fastpaca/core";
 import type { Mutant } from "../mutant.js";
-import { each, one, wrong, wrongDatabase, type ChangeOfDatabase, type Parts } from "../shared-driver.js";
+import {
+  each,
+  free,
+  one,
+  wrong,
+  wrongDatabase,
+  type ChangeOfDatabase,
+  type Parts,
+} from "../shared-driver.js";
 
 const ALL = Number.MAX_SAFE_INTEGER;
 
 /** Pruning, purging and tombstones gone wrong. */
 export const ERASING: readonly Mutant[] = [
   wrong("prune-one-more", "Frees the message at the seq, too.", ["TRM-1"], ({ memory, answer }) => ({
-    prune: (id, below) => answer(() => memory.prune(id, below + 1)),
+    prune: (id, below) => answer(() => free(memory, id, below + 1)),
   })),
   wrong("prune-one-less", "Keeps the last message below the seq.", ["TRM-1"], ({ memory, answer }) => ({
     prune: (id, below) => answer(() => memory.prune(id, below - 1)),
@@ -24,7 +32,7 @@ export const ERASING: readonly Mutant[] = [
         answer(async () => {
           const { heads } = await memory.list({ limit: 1e9, labels: [] });
           for (const head of heads)
-            if (head.id !== id && head.lastSeq > 0) await memory.prune(head.id, below);
+            if (head.id !== id && head.lastSeq > 0) await free(memory, head.id, below);
           await memory.prune(id, below);
         }),
     }),
@@ -33,7 +41,8 @@ export const ERASING: readonly Mutant[] = [
     prune: (id, below) =>
       answer(async () => {
         const all = await memory.messages(id, 1, ALL);
-        await memory.prune(
+        await free(
+          memory,
           id,
           all.find(({ version }) => version >= below)?.seq ?? (all.at(-1)?.seq ?? 0) + 1,
         );
@@ -48,11 +57,34 @@ export const ERASING: readonly Mutant[] = [
       return {
         prune: (id, below) =>
           answer(async () => {
-            await memory.prune(id, before.get(id) === below ? below + 1 : below);
+            await free(memory, id, before.get(id) === below ? below + 1 : below);
             before.set(id, below);
           }),
       };
     },
+  ),
+  wrong(
+    "prune-trusts-its-seq",
+    "Frees what the head keeps where the seq says so.",
+    ["TRM-5"],
+    ({ memory, answer }) => ({ prune: (id, below) => answer(() => free(memory, id, below)) }),
+  ),
+  wrong(
+    "prune-goes-on-in-the-next-life",
+    "Frees what the head did not keep when it began, in slices, in whichever life there is by then.",
+    ["TRM-5"],
+    ({ memory, answer }) => ({
+      prune: async (id, below) => {
+        const seqs = await answer(async () => {
+          const [head] = await memory.heads([id]);
+          return (await memory.messages(id, 1, Math.min(below, head?.firstSeq ?? 1) - 1)).map(
+            ({ seq }) => seq,
+          );
+        });
+        for (const seq of seqs) await answer(() => free(memory, id, seq + 1));
+        await answer(() => memory.prune(id, below));
+      },
+    }),
   ),
   wrong(
     "prune-looks-for-messages-only",
