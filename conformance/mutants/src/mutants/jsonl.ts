@@ -82,21 +82,8 @@ export const JSONL: readonly Mutant[] = [
       close: () => log.close(),
     }),
   }),
-  wrongJsonl("messages-written-bit-by-bit", "Writes the messages of a commit bit by bit.", ["DUR-2"], {
-    log: (log) => ({
-      append: async (changes) => {
-        for (const change of changes) {
-          const parts = "below" in change || change.messages.length < 2 ? [change] : split(change);
-          for (const part of parts) {
-            await log.append([part]);
-            if (parts.length > 1) await wait(1);
-          }
-        }
-        return "written";
-      },
-      close: () => log.close(),
-    }),
-  }),
+  splitting("messages-written-in-two", "Writes the messages of a commit in two parts.", 2),
+  splitting("messages-written-bit-by-bit", "Writes the messages of a commit bit by bit.", 6),
   reading("marks-lost", "Does not read marks when it is opened.", (commit) => ({ ...commit, marks: [] })),
   reading("keys-lost", "Does not read keys when it is opened.", (commit) => ({ ...commit, keys: [] })),
   reading("labels-lost", "Does not read labels when it is opened.", (commit) => ({
@@ -234,10 +221,29 @@ function reading(
   });
 }
 
-/** A few lines, of a few messages each, with the head of a commit of the messages so far. */
-function split(commit: Commit): Commit[] {
+/** Writes the messages of a commit in some parts, with a pause in between. */
+function splitting(name: string, says: string, count: number): Mutant {
+  return wrongJsonl(name, says, ["DUR-2"], {
+    log: (log) => ({
+      append: async (changes) => {
+        for (const change of changes) {
+          const parts = "below" in change || change.messages.length < 2 ? [change] : split(change, count);
+          for (const [index, part] of parts.entries()) {
+            if (index > 0) await wait(1);
+            await log.append([part]);
+          }
+        }
+        return "written";
+      },
+      close: () => log.close(),
+    }),
+  });
+}
+
+/** At most `count` lines, each with the head of a commit of the messages so far. */
+function split(commit: Commit, count: number): Commit[] {
   const { messages } = commit;
-  const size = Math.ceil(messages.length / 6);
+  const size = Math.ceil(messages.length / count);
   const parts: Commit[] = [];
   for (let from = 0; from < messages.length; from += size) {
     const some = messages.slice(from, from + size);
