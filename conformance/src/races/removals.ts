@@ -133,8 +133,8 @@ export const REMOVAL_RACES: readonly Check[] = [
       await eraser.commit([eraser.decide(id, { size, keys: ["k"] })]);
       await eraser.commit([eraser.decide(id, { firstSeq: size + 1 })]);
       await Promise.all([
-        ...lags.map(async (lag) => {
-          await turns(lag);
+        ...lags.map(async (pause) => {
+          await turns(pause);
           await pruner.handle.prune(id, size + 1);
         }),
         (async () => {
