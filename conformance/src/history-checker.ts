@@ -21,7 +21,7 @@ import { Violation } from "./violation.js";
  *  - A read of heads, messages, marks or keys tells what is there at its moment. What a prune may free may be missing
  *    from every read that was answered after the prune was invoked: pruning goes on for as long as it likes, in the
  *    lives of the conversation that may have begun when it was answered, and need not be atomic for a read under way.
- *    In each of them it stops at the `firstSeq` that the head has at the moment of the read.
+ *    In each of them it stops at the largest `firstSeq` that a head of that life may have had by then.
  *
  * It is taken for granted that the history starts with the conversation, that no two commits of one conversation have
  * both base and state in common (the state carries a token), and that writers are sane: a commit's messages continue

@@ -162,7 +162,13 @@ function freedOf(state: State, to: number, calls: readonly Call[], id: string): 
       return call.invoked < to && end > from;
     })
     .map(({ args }) => args[1] as number);
-  return Math.min(Math.max(0, ...belows), headOf(state)?.firstSeq ?? 0);
+  const life = headOf(state)?.life;
+  const kept = calls
+    .filter(({ method, invoked }) => method === "commit" && invoked < to)
+    .flatMap(({ args }) => args[0] as Commit[])
+    .filter((commit) => commit.id === id && commit.head.life === life)
+    .map(({ head }) => head.firstSeq);
+  return Math.min(Math.max(0, ...belows), Math.max(0, ...kept));
 }
 
 function isWhatIsLeft<T>(given: readonly T[], held: readonly T[], free: (item: T) => boolean): boolean {

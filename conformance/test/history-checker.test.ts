@@ -150,6 +150,13 @@ const LEGAL: Record<string, readonly Call[]> = {
     put([7, 8], trim),
     log([9, 10], of(a, b).slice(1)),
   ],
+  "a read that finds the newest messages first, while what it does not keep goes": [
+    put([0, 1], a),
+    put([3, 4], b),
+    put([5, 6], trim),
+    prune([7, 8], 2),
+    log([2, 9], of(a).slice(1)),
+  ],
   "a prune that was rejected goes on in the life that it found": [
     ...TRIMMED,
     { ...prune([6, 7], 2), error: new Error("gone") },

@@ -131,7 +131,8 @@ export const TRIMMING: readonly Check[] = [
         await steps.verify([id], { blame: "TRM-5" });
       };
       const trim = (token: string): Promise<Commit> =>
-        steps.step(id, { token, firstSeq: gone + 1, archivedSeq: gone });
+        // What is archived is kept all the same.
+        steps.step(id, { token, firstSeq: gone + 1, archivedSeq: gone + 1 });
       await live("first");
       const { head } = await trim("trim");
       await prune(head.lastSeq + beyond);

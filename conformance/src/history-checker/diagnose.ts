@@ -1,29 +1,23 @@
 import { show, Violation } from "../violation.js";
 import { name, refusedLanded, type State } from "./chain.js";
-import {
-  acknowledged,
-  landing,
-  type Conversation,
-  type Entry,
-  type Observation,
-  type Pruning,
-} from "./conversation.js";
+import { acknowledged, landing, type Conversation, type Entry, type Observation } from "./conversation.js";
 import { explains, freedBy, prunedBy, sameMark, sameMessage } from "./explain.js";
 import type { Contradiction, Witness } from "./order.js";
 
 /** A contradiction as the promise that was broken. */
 export function diagnose(
-  { id, prunings }: Conversation,
+  conversation: Conversation,
   chain: readonly State[],
   found: Contradiction,
   all: ReadonlyMap<string, Conversation>,
 ): Violation {
+  const { id, prunings } = conversation;
   if ("revision" in found) return late(id, chain[found.revision], found.present, found.absent);
   if (!("first" in found)) {
     return stale(found.seen, `${describe(found.seen)} fits none of the orders that the other answers allow`);
   }
   const { seen, first, last } = found;
-  const fitting = chain.filter((state) => explains(state, seen, prunings));
+  const fitting = chain.filter((state) => explains(state, seen, conversation));
   const possible = `between revisions ${first} and ${last}`;
   const older = fitting.findLast(({ revision }) => revision < first);
   const answered = answerOf(seen);
@@ -31,7 +25,7 @@ export function diagnose(
     return baseWasRight(seen, `${describe(seen)}, but its base was right`);
   }
   if (older !== undefined && Array.isArray(answered)) {
-    if (answered.length === 0 && prunings.length > 0) return impossible(chain, found, all, prunings);
+    if (answered.length === 0 && prunings.length > 0) return impossible(chain, found, all, conversation);
     if (answered.length > 0 && older.life !== chain[first]?.life) {
       return new Violation("TMB-2", `${describe(seen)} shows what was purged: ${show(answered)}`);
     }
@@ -48,7 +42,7 @@ export function diagnose(
       `${describe(seen)} shows revision ${newer.revision} ${when}`,
     );
   }
-  return impossible(chain, found, all, prunings);
+  return impossible(chain, found, all, conversation);
 }
 
 /** What a commit adds, beside its head. */
@@ -115,7 +109,7 @@ function impossible(
   chain: readonly State[],
   { seen, first, last }: Extract<Contradiction, { first: number }>,
   all: ReadonlyMap<string, Conversation>,
-  prunings: readonly Pruning[],
+  conversation: Conversation,
 ): Violation {
   const possible = chain.slice(first, last + 1);
   const text = `${describe(seen)} is right at no revision: ${show(answerOf(seen))}`;
@@ -139,7 +133,7 @@ function impossible(
       return new Violation(partOfCommit(chain, seen) ? "CAS-5" : "KEY-6", text);
     }
     case "messages": {
-      return wrongMessages(chain, possible, seen, all, text, prunings);
+      return wrongMessages(chain, possible, seen, all, text, conversation);
     }
     case "marks": {
       const wrong = seen.marks.find(
@@ -148,7 +142,10 @@ function impossible(
       const writer =
         wrong && writerOf(all, ({ commit }) => commit.marks.some((mark) => sameMark(mark, wrong)));
       if (writer !== undefined) return foreign(seen, writer, text);
-      return new Violation(wrong !== undefined ? "CMP-1" : prunings.length > 0 ? "TRM-4" : "CAS-5", text);
+      return new Violation(
+        wrong !== undefined ? "CMP-1" : conversation.prunings.length > 0 ? "TRM-4" : "CAS-5",
+        text,
+      );
     }
   }
 }
@@ -159,7 +156,7 @@ function wrongMessages(
   seen: Extract<Observation, { saw: "messages" }>,
   all: ReadonlyMap<string, Conversation>,
   text: string,
-  prunings: readonly Pruning[],
+  conversation: Conversation,
 ): Violation {
   const { messages, first, last } = seen;
   const lives = [...new Set(chain.map(({ life }) => life))];
@@ -179,13 +176,13 @@ function wrongMessages(
     return new Violation("SEQ-1", text);
   }
   if (messages.some(({ seq }) => seq < first || seq > last)) return new Violation("SEQ-2", text);
-  const start = Math.max(first, freedBy(state, seen, prunings));
+  const start = Math.max(first, freedBy(state, seen, conversation));
   const kept = messages.filter(({ seq }) => seq >= start);
   if (kept.length > 0 && kept.every(({ seq }, index) => seq === start + index))
     return new Violation("CAS-5", text);
-  if (prunings.length === 0 || kept[0]?.seq === start) return new Violation("GAP-1", text);
+  if (conversation.prunings.length === 0 || kept[0]?.seq === start) return new Violation("GAP-1", text);
   const next = kept[0]?.seq ?? Math.min(last, state.messages) + 1;
-  return new Violation(next <= prunedBy(state.life, seen, prunings) ? "TRM-5" : "TRM-1", text);
+  return new Violation(next <= prunedBy(state.life, seen, conversation) ? "TRM-5" : "TRM-1", text);
 }
 
 /** What was seen belongs to a commit that cannot have made it. */

@@ -1,10 +1,10 @@
 import type { KeyRecord, Mark, StoredMessage } from "@fastpaca/core";
 import { isDeepStrictEqual } from "node:util";
 import type { Life, State } from "./chain.js";
-import type { Observation, Pruning } from "./conversation.js";
+import type { Conversation, Observation } from "./conversation.js";
 
 /** Whether an answer is right at this state. */
-export function explains(state: State, seen: Observation, prunings: readonly Pruning[]): boolean {
+export function explains(state: State, seen: Observation, conversation: Conversation): boolean {
   switch (seen.saw) {
     case "head": {
       return isDeepStrictEqual(seen.head, state.head);
@@ -26,27 +26,38 @@ export function explains(state: State, seen: Observation, prunings: readonly Pru
       return sameKeys(state, seen.wanted, seen.keys);
     }
     case "messages": {
-      return sameMessages(state, seen, freedBy(state, seen, prunings));
+      return sameMessages(state, seen, freedBy(state, seen, conversation));
     }
     case "marks": {
-      return sameMarks(state, seen, freedBy(state, seen, prunings));
+      return sameMarks(state, seen, freedBy(state, seen, conversation));
     }
   }
 }
 
-/** Messages below this may be missing from the answer: what the head keeps stays, whatever prunes were told. */
-export function freedBy({ life, head }: State, seen: Observation, prunings: readonly Pruning[]): number {
-  return Math.min(prunedBy(life, seen, prunings), head?.firstSeq ?? 0);
+/** Messages below this may be missing from the answer: prunes were told, and some head says that they are gone. */
+export function freedBy(state: State, seen: Observation, conversation: Conversation): number {
+  const pruned = prunedBy(state.life, seen, conversation);
+  return pruned === 0 ? 0 : Math.min(pruned, keptFrom(state, seen, conversation));
 }
 
 /** The largest seq that was given to a prune that may have met the life before the answer. */
-export function prunedBy(life: Life, seen: Observation, prunings: readonly Pruning[]): number {
-  let freed = 0;
+export function prunedBy(life: Life, seen: Observation, { prunings }: Conversation): number {
+  let pruned = 0;
   for (const pruning of prunings) {
     // One that was done before this life began has nothing to do with it.
-    if (pruning.from < seen.to && pruning.to > life.from) freed = Math.max(freed, pruning.below);
+    if (pruning.from < seen.to && pruning.to > life.from) pruned = Math.max(pruned, pruning.below);
   }
-  return freed;
+  return pruned;
+}
+
+/** The largest `firstSeq` that a head of the life may have had before the answer. */
+function keptFrom({ head }: State, seen: Observation, { entries }: Conversation): number {
+  let kept = head?.firstSeq ?? 0;
+  for (const { commit, submissions } of entries.values()) {
+    if (commit.head.life !== head?.life || commit.head.firstSeq <= kept) continue;
+    if (submissions.some(({ from }) => from < seen.to)) kept = commit.head.firstSeq;
+  }
+  return kept;
 }
 
 function sameMessages(

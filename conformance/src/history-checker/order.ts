@@ -44,7 +44,7 @@ export function contradictionIn(
     let matched = false;
     for (let revision = first; revision <= last; revision++) {
       const state = chain[revision];
-      if (state === undefined || !explains(state, seen, conversation.prunings)) {
+      if (state === undefined || !explains(state, seen, conversation)) {
         if (gap < 0) gap = revision;
         continue;
       }

@@ -97,6 +97,10 @@ export const REMOVAL_RACES: readonly Check[] = [
         (async () => {
           for (let append = 0; append < appends; append++) {
             await writer.commit([writer.decide(id, { size: 2, keys: [`late${append}`] })]);
+            // More goes while others read.
+            const firstSeq = (writer.known(id)?.firstSeq ?? below) + 1;
+            await writer.commit([writer.decide(id, { firstSeq })]);
+            await writer.handle.prune(id, firstSeq);
           }
         })(),
         (async () => {
@@ -109,13 +113,17 @@ export const REMOVAL_RACES: readonly Check[] = [
             await reader.look([id]);
           }
         })(),
+        // As the store asks: it knows what the head keeps.
+        (async () => {
+          for (let look = 0; look < 3 * looks; look++) await reader.handle.messages(id, below, EVERYTHING);
+        })(),
       ]);
       await audit(world, handles, [id]);
     },
   }),
   check({
     name: "race-late-prune",
-    invariants: ["TRM-5"],
+    invariants: ["TRM-5", "TRM-4"],
     mode: "race",
     runs: 15,
     arbitrary: fc.record({
@@ -130,7 +138,11 @@ export const REMOVAL_RACES: readonly Check[] = [
       const handles = await racingHandles(world, 3);
       const [pruner, eraser, reader] = actorsOn(world, handles);
       if (pruner === undefined || eraser === undefined || reader === undefined) return;
-      await eraser.commit([eraser.decide(id, { size, keys: ["k"] })]);
+      const config = { kind: "config" as const, body: "{}" };
+      const compaction = { kind: "compaction" as const, body: "{}" };
+      // Versions of the former life are far above those of the next one.
+      const marks = [config, compaction, config, config];
+      await eraser.commit([eraser.decide(id, { size, keys: ["k"], marks })]);
       await eraser.commit([eraser.decide(id, { firstSeq: size + 1 })]);
       await Promise.all([
         ...lags.map(async (pause) => {
@@ -140,7 +152,8 @@ export const REMOVAL_RACES: readonly Check[] = [
         (async () => {
           await turns(lag);
           await eraser.commit([eraser.decide(id, { purge: true })]);
-          await eraser.commit([eraser.decide(id, { size: size + 1, keys: ["k"] })]);
+          await eraser.commit([eraser.decide(id, { size: 1, keys: ["k"], marks: [config] })]);
+          await eraser.commit([eraser.decide(id, { size, marks: [compaction] })]);
         })(),
         (async () => {
           for (let look = 0; look < looks; look++) {

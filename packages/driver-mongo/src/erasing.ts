@@ -42,15 +42,23 @@ export class Erasing {
     if (head === undefined || head.purged) return;
     const keep = await this.#keptBy(head, Math.min(below, head.firstSeq));
     // Every commit that is reduced leaves this range, so that the rest of it is what is left to do.
-    while (!this.#stopped && (await this.#pruneSlice(head, keep, { $gte: 1, $lt: keep.from })) > 0);
-    await this.#pruneSlice(head, keep, { $eq: keep.from });
+    while (!this.#stopped) {
+      const revisions = await this.#pruneSlice(head, keep, { f: { $gte: 1, $lt: keep.from } });
+      if (revisions.length === 0) break;
+    }
+    // Those that begin where the rest does stay in their range: marks of theirs may be old.
+    for (let last = 0; !this.#stopped;) {
+      const revisions = await this.#pruneSlice(head, keep, { f: keep.from, "_id.r": { $gt: last } });
+      if (revisions.length < SLICE) break;
+      last = revisions.at(-1) ?? last;
+    }
   }
 
-  /** @returns how many commits were looked at */
-  async #pruneSlice(head: Head, keep: Kept, range: object): Promise<number> {
+  /** @returns the revisions of the commits that were looked at */
+  async #pruneSlice(head: Head, keep: Kept, range: object): Promise<number[]> {
     const documents = await this.#database.commits
       .find<CommitDocument>(
-        { "_id.c": head.id, l: head.life, f: range },
+        { "_id.c": head.id, l: head.life, ...range },
         {
           ...reading(this.#database, callDeadline()),
           projection: { f: 1, n: 1, w: 1, k: 1 },
@@ -68,7 +76,7 @@ export class Erasing {
       if (u !== undefined) updates.push({ q: { "_id.c": _id.c, _id, f }, u });
     }
     await this.#reduce(updates);
-    return documents.length;
+    return documents.map(({ _id }) => _id.r);
   }
 
   async #keptBy(head: Head, from: number): Promise<Kept> {

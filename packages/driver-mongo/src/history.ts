@@ -27,25 +27,36 @@ export class History {
   async messages(id: string, from: number, to: number, signal: AbortSignal): Promise<StoredMessage[]> {
     if (from > to) return [];
     const documents = await this.#inPresentLife(id, signal, async (life) => {
-      const found = await this.#find(
-        { "_id.c": id, l: life, $or: [{ f: 0 }, { f: { $gte: from, $lte: to } }] },
-        { f: 1, "_id.r": 1 },
-        { f: 1, n: 1, b: 1 },
-        signal,
-      );
-      if (found[0]?.f === 0) return undefined;
-      // A commit may begin before the range and reach into it.
-      if (from === 1 || found[0]?.f === from) return found;
-      const before = await this.#find(
-        { "_id.c": id, l: life, f: { $gt: 0, $lt: from } },
-        { f: -1, "_id.r": -1 },
-        { f: 1, n: 1, b: 1 },
-        signal,
-        1,
-      );
-      return before.some((document) => (lastSeqOf(document) ?? 0) >= from) ? [...before, ...found] : found;
+      const beginning = (): Promise<CommitDocument[]> =>
+        this.#find(
+          { "_id.c": id, l: life, $or: [{ f: 0 }, { f: { $gte: from, $lte: to } }] },
+          { f: 1, "_id.r": 1 },
+          { f: 1, n: 1, b: 1 },
+          signal,
+        );
+      let found = await beginning();
+      if (from > 1 && found[0]?.f !== 0 && !found.some(({ f, n }) => f === from && n !== undefined)) {
+        // A commit may begin before the range and reach into it. One that a prune emptied has no messages.
+        const before = await this.#find(
+          { "_id.c": id, l: life, f: { $gt: 0, $lt: from }, n: { $exists: true } },
+          { f: -1, "_id.r": -1 },
+          { f: 1, n: 1, b: 1 },
+          signal,
+          1,
+        );
+        if (before.some((document) => (lastSeqOf(document) ?? 0) >= from)) found = [...before, ...found];
+        // Unless a prune has moved its beginning into the range in between: it is found there then, for good.
+        else found = await beginning();
+      }
+      return found.some(({ f }) => f === 0) ? undefined : found;
     });
-    return documents.flatMap(decodeMessages).filter(({ seq }) => seq >= from && seq <= to);
+    // A prune may move a commit ahead of the search, which then finds it twice.
+    let last = from - 1;
+    return documents.flatMap(decodeMessages).filter(({ seq }) => {
+      if (seq <= last || seq > to) return false;
+      last = seq;
+      return true;
+    });
   }
 
   /** At most `limit` marks of the present life behind a version. */

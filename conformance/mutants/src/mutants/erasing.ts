@@ -63,6 +63,69 @@ export const ERASING: readonly Mutant[] = [
       };
     },
   ),
+  wrongDatabase(
+    "prune-hides-what-it-keeps",
+    "Hides the oldest message kept while it is at work.",
+    ["TRM-1", "TRM-5", "GAP-1"],
+    () => {
+      const hidden = new Map<string, number>();
+      return ({ memory, answer }) => ({
+        prune: async (id, below) => {
+          await answer(async () => {
+            const [head] = await memory.heads([id]);
+            const before = await memory.messages(id, 1, below - 1);
+            if (head !== undefined && before.length > 0) hidden.set(id, Math.min(below, head.firstSeq));
+          });
+          await answer(() => memory.prune(id, below));
+          hidden.delete(id);
+        },
+        messages: (id, from, to) =>
+          answer(async () =>
+            (await memory.messages(id, from, to)).filter(({ seq }) => seq !== hidden.get(id)),
+          ),
+      });
+    },
+  ),
+  wrong(
+    "prune-clamps-by-the-archive",
+    "Frees what is archived, also where the head keeps it.",
+    ["TRM-5"],
+    ({ memory, answer }) => ({
+      prune: (id, below) =>
+        answer(async () => {
+          const [head] = await memory.heads([id]);
+          await free(memory, id, Math.min(below, (head?.archivedSeq ?? 0) + 1));
+        }),
+    }),
+  ),
+  wrongDatabase(
+    "prune-frees-marks-of-the-next-life",
+    "Frees marks after the messages, in slices, in whichever life there is by then.",
+    ["TRM-4"],
+    () => {
+      const lost = new Set<Mark>();
+      return ({ memory, answer }) => ({
+        prune: async (id, below) => {
+          const limit = await answer(async () => {
+            await memory.prune(id, below);
+            const [head] = await memory.heads([id]);
+            return (await memory.messages(id, 1, ALL))[0]?.version ?? (head?.version ?? 0) + 1;
+          });
+          for (let slice = 0; slice < 3; slice++) {
+            await answer(async () => {
+              const marks = await memory.marks(id, 0, ALL);
+              const summary = marks.findLast(({ kind }) => kind === "compaction");
+              for (const mark of marks) if (mark.version < limit && mark !== summary) lost.add(mark);
+            });
+          }
+        },
+        marks: (id, after, limit) =>
+          answer(async () =>
+            (await memory.marks(id, after, ALL)).filter((mark) => !lost.has(mark)).slice(0, limit),
+          ),
+      });
+    },
+  ),
   wrong(
     "prune-trusts-its-seq",
     "Frees what the head keeps where the seq says so.",

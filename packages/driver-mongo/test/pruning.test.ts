@@ -1,0 +1,92 @@
+import { Collection } from "mongodb";
+import { expect, onTestFinished, test, vi } from "vitest";
+import type { Driver } from "@fastpaca/core";
+import type { CommitDocument } from "../src/commit-document.js";
+import {
+  append,
+  committed,
+  creation,
+  databaseOf,
+  describeWithMongo,
+  looking,
+  mark,
+  opened,
+} from "./fixture.js";
+
+await describeWithMongo("pruning in MongoDB", (server) => {
+  const seqs = async (driver: Driver, from: number): Promise<number[]> =>
+    (await driver.messages("a", from, 9)).map(({ seq }) => seq);
+
+  test("that stopped half-way hides nothing that the head keeps", async () => {
+    const { url } = await databaseOf(server);
+    const driver = await opened(url);
+    await committed(
+      driver,
+      creation("a"),
+      append("a", 1, [1], { marks: [mark(2, "compaction")] }),
+      append("a", 2, [2, 3, 4]),
+      append("a", 3, [5], { head: { firstSeq: 3 } }),
+    );
+    const commits = (await looking(url)).collection<CommitDocument>("commits");
+    const across = await commits.findOne({ f: 2 });
+    if (across === null) throw new Error("there should be a commit that begins with message 2");
+    await driver.prune("a", 3);
+    expect(await seqs(driver, 3)).toEqual([3, 4, 5]);
+    // The commit before it is reduced first: to its compaction, which is kept where the messages begin.
+    await commits.replaceOne({ _id: across._id }, across);
+    for (const from of [3, 4, 5])
+      expect(await seqs(driver, from)).toEqual([3, 4, 5].filter((n) => n >= from));
+    await driver.prune("a", 3);
+    expect(await seqs(driver, 1)).toEqual([3, 4, 5]);
+  });
+
+  test("during a read hides nothing that is kept", async () => {
+    const { url } = await databaseOf(server);
+    const [driver, other] = await Promise.all([opened(url), opened(url)]);
+    await committed(driver, creation("a"), append("a", 1, [1, 2, 3]), append("a", 2, [4, 5]));
+    const trim = append("a", 3, [6], { head: { firstSeq: 3 } });
+    const searches = betweenSearches(async () => {
+      await committed(other, trim);
+      await other.prune("a", 3);
+    });
+    const read = await seqs(driver, 2);
+    expect(searches()).toBeGreaterThan(1);
+    expect(read.filter((seq) => seq < 6)).toEqual([3, 4, 5]);
+  });
+
+  test("frees the marks of however many commits that begin where the messages do", async () => {
+    const { url } = await databaseOf(server);
+    const driver = await opened(url);
+    await committed(driver, creation("a"), append("a", 1, [1]));
+    for (let base = 2; base < 420; base += 1) {
+      const head = { lastSeq: 1, version: base, firstSeq: base === 419 ? 2 : 1 };
+      await committed(driver, append("a", base, [], { marks: [mark(base, "config")], head }));
+    }
+    await driver.prune("a", 2);
+    expect(await driver.marks("a", 0, 1000)).toEqual([]);
+  });
+});
+
+/** Does something before the second search of messages is carried out. @returns how many searches there were */
+function betweenSearches(something: () => Promise<void>): () => number {
+  let searches = 0;
+  const find = Collection.prototype.find;
+  const spy = vi.spyOn(Collection.prototype, "find").mockImplementation(function (
+    this: Collection,
+    ...args: Parameters<typeof find>
+  ) {
+    const cursor = find.apply(this, args);
+    const [filter] = args;
+    if (filter !== undefined && "f" in filter && (searches += 1) === 1) {
+      const toArray = cursor.toArray.bind(cursor);
+      cursor.toArray = async () => {
+        searches += 1;
+        await something();
+        return toArray();
+      };
+    }
+    return cursor;
+  });
+  onTestFinished(() => spy.mockRestore());
+  return () => searches;
+}
