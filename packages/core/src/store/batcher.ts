@@ -170,8 +170,9 @@ export class Batcher {
 
   /** Tells outcomes; those that are missing are unknown. */
   #settle({ lane, batch }: Call, outcomes: readonly CommitOutcome[]): void {
-    lane.running -= 1;
     for (const [index, { settle }] of batch.entries()) settle(outcomes[index] ?? { status: "unknown" });
+    // Last: an answer that is no list throws above, and is settled once more.
+    lane.running -= 1;
   }
 
   #fail(call: Call, error: unknown): void {
@@ -188,6 +189,6 @@ export class Batcher {
     if (!this.#calls.delete(call)) return;
     if (call.abandoned) this.#abandoned -= 1;
     // In the next turn: by then those who wait for this call's outcomes have gone on, and share the next one.
-    if (call.lane.waiting.length > 0) this.#schedule();
+    if (this.#first.waiting.length > 0 || this.#again.waiting.length > 0) this.#schedule();
   }
 }

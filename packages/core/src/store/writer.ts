@@ -48,6 +48,7 @@ export class Writer {
       }
       this.#waiting += 1;
       this.#waitingBytes += bytes;
+      this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP);
       const settle = (outcome: Written | FastpacaError): void => {
         this.#waiting -= 1;
         this.#waitingBytes -= bytes;
@@ -84,7 +85,6 @@ export class Writer {
     this.#mailboxes.set(id, mailbox);
     // All that arrives in one turn of the event loop shares commits and calls of the driver.
     if (this.#ready.push(mailbox) === 1) setImmediate(() => this.#runReady());
-    this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP);
     return mailbox;
   }
 

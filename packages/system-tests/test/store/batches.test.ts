@@ -1,12 +1,14 @@
-import { createStore, type Commit, type CommitOutcome, type Driver, type Store } from "@fastpaca/core";
+import { createStore, type Commit, type Driver, type Store } from "@fastpaca/core";
 import { openMemory } from "@fastpaca/driver-memory";
 import { afterEach, expect, test, vi } from "vitest";
 
-/** Holds every call of `commit` until it is let through. */
-function heldDriver(): { driver: Driver; calls: { ids: string[]; go: () => void }[] } {
+/** Holds every call of `commit` until it is let through. The first ones are answered with what is no answer. */
+function heldDriver(bad: number): { driver: Driver; calls: { ids: string[]; go: () => void }[] } {
   const memory = openMemory();
   const calls: { ids: string[]; go: () => void }[] = [];
-  const commit = async (commits: readonly Commit[]): Promise<CommitOutcome[]> => {
+  let left = bad;
+  const commit = async (commits: readonly Commit[]): Promise<unknown> => {
+    if (left-- > 0) return undefined;
     await new Promise<void>((go) => calls.push({ ids: commits.map(({ id }) => id), go }));
     return memory.commit(commits);
   };
@@ -31,13 +33,13 @@ async function turns(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-function open(): {
+function open(bad = 0): {
   put: (ids: string) => Promise<void>;
   append: (id: string) => Promise<void>;
   calls: ReturnType<typeof heldDriver>["calls"];
 } {
-  const { driver, calls } = heldDriver();
-  const opened = createStore({ driver });
+  const { driver, calls } = heldDriver(bad);
+  const opened = createStore({ driver, ...(bad > 0 && { onError: () => undefined }) });
   store = opened;
   const pending: Promise<unknown>[] = [];
   const put = async (ids: string): Promise<void> => {
@@ -119,4 +121,15 @@ test("two run at most, whatever they carry", async () => {
   await turns();
   expect(calls.map(({ ids }) => ids)).toEqual([["a"], ["b"], ["c", "d", "e"]]);
   for (const { go } of calls) go();
+});
+
+test("two run at most, also behind answers that are none", async () => {
+  const { put, calls } = open(3);
+  for (const id of "abcdefg") await put(id);
+  // Two first tries, and one of those that have to be tried again.
+  expect(calls).toHaveLength(3);
+  for (let at = 0; at < calls.length; at++) {
+    calls[at]?.go();
+    await turns();
+  }
 });

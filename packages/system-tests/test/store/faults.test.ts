@@ -1,4 +1,11 @@
-import { createStore, FastpacaError, type AppendInput, type AppendResult, type Store } from "@fastpaca/core";
+import {
+  createStore,
+  FastpacaError,
+  type AppendInput,
+  type AppendResult,
+  type Driver,
+  type Store,
+} from "@fastpaca/core";
 import { openMemory } from "@fastpaca/driver-memory";
 import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -10,7 +17,7 @@ function message(name: string): AppendInput["message"] {
   return { role: "user", parts: [{ type: "text", text: name }], token_count: 1 };
 }
 
-async function told(append: Promise<AppendResult>): Promise<Told> {
+async function told<T = AppendResult>(append: Promise<T>): Promise<T | FastpacaError> {
   try {
     return await append;
   } catch (error) {
@@ -200,5 +207,45 @@ describe("a database that does not answer", () => {
     const after = store.conversations.append("a", { message: message("y") });
     await elapse(1000);
     expect(await after).toMatchObject({ seq: 1 });
+  });
+
+  test("leaves no write without an answer that comes while another one still waits for its head", async () => {
+    vi.useFakeTimers({
+      toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"],
+    });
+    const memory = openMemory();
+    const never = new Promise<never>(() => undefined);
+    const head = Promise.withResolvers<undefined[]>();
+    const driver: Driver = {
+      name: memory.name,
+      traits: { durable: true, shared: true },
+      limits: memory.limits,
+      heads: ([id]) => (id === "a" ? head.promise : never),
+      commit: () => never,
+      messages: (...args) => memory.messages(...args),
+      marks: (...args) => memory.marks(...args),
+      keys: (...args) => memory.keys(...args),
+      list: (query) => memory.list(query),
+      prune: (...args) => memory.prune(...args),
+      close: () => memory.close(),
+    };
+    const store = createStore({ driver, onError });
+    // Four reads hang, and that of the write's own head starts when they are given up.
+    const reads: Promise<unknown>[] = [];
+    for (let read = 0; read < 4; read++) {
+      reads.push(told(store.conversations.get(`busy${read}`)));
+      await elapse(250);
+    }
+    const first = told(store.conversations.put("a"));
+    await elapse(10_500);
+    expect(await first).toMatchObject({ code: "unavailable" });
+    const second = told(store.conversations.put("a"));
+    await elapse(250);
+    head.resolve([undefined]);
+    await elapse(20_000);
+    expect(store.pendingWrites).toBe(0);
+    expect(await second).toMatchObject({ code: "outcome_unknown" });
+    await Promise.all(reads);
+    await store.close();
   });
 });
