@@ -25,6 +25,8 @@ const NOT_PRIMARY = new Set([10107, 13435]);
 /** Whether it is certain that the server did nothing of what it was told, and never will. */
 export function nothingWasDone(error: unknown, commits: number): boolean {
   if (!(error instanceof Error)) return false;
+  // It was done, and only not by as many members as it should: the code is about them.
+  if (error.name === "MongoWriteConcernError") return false;
   if (NEVER_CONNECTED.has(error.name)) return true;
   if ("beforeHandshake" in error && error.beforeHandshake === true) return true;
   const code = codeOf(error);

@@ -1,6 +1,6 @@
 import { DriverUnavailableError } from "@fastpaca/core";
 import { createServer } from "node:net";
-import { MongoClient } from "mongodb";
+import { MongoClient, MongoWriteConcernError } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import mongo, { openMongo } from "../src/index.js";
 import { asUnavailable, nothingWasDone } from "../src/failures.js";
@@ -185,6 +185,8 @@ test("what is certain not to have been done is told from what is not", () => {
   const named = (name: string, more: object = {}): Error => Object.assign(new Error("x"), { name, ...more });
   expect(nothingWasDone(named("MongoServerSelectionError"), 9)).toBe(true);
   expect(nothingWasDone(named("MongoPoolClearedError"), 9)).toBe(true);
+  const concern = { ok: 1, n: 1, writeConcernError: { code: 10107, errmsg: "not the primary" } } as const;
+  expect(nothingWasDone(new MongoWriteConcernError(concern), 1)).toBe(false);
   expect(nothingWasDone(named("MongoNetworkError", { beforeHandshake: true }), 9)).toBe(true);
   expect(nothingWasDone(named("MongoServerError", { code: 13 }), 9)).toBe(true);
   expect(nothingWasDone(named("MongoServerError", { code: 10107 }), 1)).toBe(true);

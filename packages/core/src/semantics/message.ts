@@ -39,18 +39,18 @@ export function prepareMessage(input: MessageInput, field: string, estimate: Est
     : input;
   const body = encodeJson(message, field, MAX_DEPTH);
   const tokens = input.token_count ?? estimate(input);
-  return { body, tokens, shape: () => shapeOf(input.parts, body.length) };
+  // Of what is stored: the caller may change its message before that is needed.
+  return { body, tokens, shape: () => shapeOfBody(body) };
 }
 
 /** The shape of a stored body. */
 export function shapeOfBody(body: string): MessageShape {
-  return shapeOf(parseBody(body).parts, body.length);
-}
-
-function shapeOf(parts: readonly PartInput[], length: number): MessageShape {
   return {
-    length,
-    parts: parts.map((part) => ({ type: part.type, length: encodeJson(part, "part", MAX_DEPTH).length })),
+    length: body.length,
+    parts: parseBody(body).parts.map((part) => ({
+      type: part.type,
+      length: encodeJson(part, "part", MAX_DEPTH).length,
+    })),
   };
 }
 

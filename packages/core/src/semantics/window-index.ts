@@ -38,8 +38,8 @@ class Entries {
   }
 
   push(tokens: number, shape: () => MessageShape): void {
-    this.tokens.push(tokens);
     if (this.shaped) this.shapes.push(shape());
+    this.tokens.push(tokens);
   }
 }
 

@@ -53,6 +53,7 @@ export class Streams {
     perMessageDeflate: false,
   });
   #opening = 0;
+  #closing = false;
   #heartbeat: NodeJS.Timeout | undefined;
 
   /** @param max open streams; one more is refused */
@@ -122,6 +123,7 @@ export class Streams {
     try {
       const subscription = await log.subscribe(id, input);
       try {
+        if (this.#closing) throw new FastpacaError("unavailable", "the server is shutting down");
         if (this.count > this.#max)
           throw new FastpacaError("unavailable", `there are ${this.#max} streams already`);
         reply.hijack();
@@ -141,6 +143,7 @@ export class Streams {
 
   /** Hands out what has happened, says goodbye, and ends every stream. */
   async close(): Promise<void> {
+    this.#closing = true;
     const ended = [...this.#open].map(
       ({ subscription, connection }) =>
         new Promise<void>((resolve) => {

@@ -18,7 +18,12 @@ const PAGE = 1000;
 /** Calls of {@link Driver.heads} that may run at the same time. */
 const HEAD_CALLS = 4;
 
+/** Requests for heads that may wait for a call. */
+const MAX_WAITING = 20_000;
+
 interface HeadWaiter {
+  /** On the clock of `performance.now`: later, no call asks for it any more. */
+  readonly deadline: number;
   resolve(head: Head | undefined): void;
   reject(error: unknown): void;
 }
@@ -30,6 +35,7 @@ interface HeadWaiter {
 export class Backend {
   readonly #driver: Driver;
   #wanted = new Map<string, HeadWaiter[]>();
+  #waiting = 0;
   #running = 0;
   #scheduled = false;
 
@@ -45,9 +51,15 @@ export class Backend {
   /** The latest head: never older than the call. A call of the driver that already runs is not joined. */
   head(id: string): Promise<Head | undefined> {
     return new Promise((resolve, reject) => {
+      if (this.#waiting >= MAX_WAITING) {
+        reject(new FastpacaError("unavailable", "too many reads are waiting"));
+        return;
+      }
+      this.#waiting += 1;
+      const waiter = { resolve, reject, deadline: performance.now() + READ_DEADLINE };
       const waiters = this.#wanted.get(id);
-      if (waiters === undefined) this.#wanted.set(id, [{ resolve, reject }]);
-      else waiters.push({ resolve, reject });
+      if (waiters === undefined) this.#wanted.set(id, [waiter]);
+      else waiters.push(waiter);
       this.#schedule();
     });
   }
@@ -87,11 +99,29 @@ export class Backend {
     });
   }
 
+  /** Refuses those that no call was free for in time. */
+  #giveUp(): void {
+    const now = performance.now();
+    for (const [id, waiters] of this.#wanted) {
+      // The first one has waited longest.
+      if ((waiters[0]?.deadline ?? 0) > now) continue;
+      this.#wanted.delete(id);
+      this.#waiting -= waiters.length;
+      const error = new FastpacaError("unavailable", "the database has not answered earlier reads");
+      for (const waiter of waiters) waiter.reject(error);
+    }
+  }
+
   async #readHeads(): Promise<void> {
+    this.#giveUp();
     const ids = [...this.#wanted.keys()].slice(0, this.#driver.limits.maxBatch);
+    if (ids.length === 0) return;
     const waiting = ids.map((id) => this.#wanted.get(id) ?? []);
     for (const id of ids) this.#wanted.delete(id);
+    for (const { length } of waiting) this.#waiting -= length;
     this.#running += 1;
+    // What did not fit goes beside.
+    this.#schedule();
     try {
       const heads = await this.#read("heads", this.#driver.heads(ids));
       for (const [index, waiters] of waiting.entries())

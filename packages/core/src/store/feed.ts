@@ -72,11 +72,11 @@ export class Feed {
   }
 
   /** A commit of this process landed. */
-  landed(messages: readonly StoredMessage[], marks: readonly Mark[]): Promise<void> {
+  landed(life: number, messages: readonly StoredMessage[], marks: readonly Mark[]): Promise<void> {
     const first = Math.min(messages[0]?.version ?? Infinity, marks[0]?.version ?? Infinity);
     // Otherwise the commit was seen before its outcome was known, or comes behind others that were not seen.
     const next = first === this.#version + 1 || first === Infinity;
-    if (this.#catchingUp || this.purged || !next) return this.catchUp();
+    if (life !== this.#life || this.#catchingUp || this.purged || !next) return this.catchUp();
     const frames = messages.map((message) =>
       messageFrame(message.version, message.seq, renderMessage(message, message.body)),
     );

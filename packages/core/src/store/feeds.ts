@@ -66,8 +66,8 @@ export class Feeds {
   }
 
   /** A commit of this process landed. */
-  landed(id: string, messages: readonly StoredMessage[], marks: readonly Mark[]): void {
-    this.#slots.get(id)?.feed.landed(messages, marks).catch(this.#parts.report);
+  landed(id: string, life: number, messages: readonly StoredMessage[], marks: readonly Mark[]): void {
+    this.#slots.get(id)?.feed.landed(life, messages, marks).catch(this.#parts.report);
   }
 
   /** Ends the watch. Subscriptions are closed by those who hold them. */

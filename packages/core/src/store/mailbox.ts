@@ -52,12 +52,19 @@ export interface MailboxParts {
   readonly batcher: Batcher;
   /** Whether other processes may commit to the same conversations. */
   readonly shared: boolean;
+  /** What the driver takes. */
+  readonly maxCommitBytes: number;
   /** Milliseconds since 1970, for what is stored. */
   readonly clock: () => number;
   /** A name for one commit, unique among all commits of all stores. */
   readonly nextToken: () => string;
   /** Told of each commit that landed, before its callers are. */
-  readonly landed: (id: string, messages: readonly StoredMessage[], marks: readonly Mark[]) => void;
+  readonly landed: (
+    id: string,
+    life: number,
+    messages: readonly StoredMessage[],
+    marks: readonly Mark[],
+  ) => void;
 }
 
 /**
@@ -128,9 +135,11 @@ export class Mailbox {
   #take(): Waiting[] {
     let bytes = 0;
     let count = 0;
+    // Half of what the driver takes is left for keys and marks.
+    const most = Math.min(MAX_FOLD_BYTES, this.#parts.maxCommitBytes / 2);
     for (const waiting of this.#waiting) {
       bytes += waiting.bytes;
-      if (count > 0 && (count === MAX_FOLD || bytes > MAX_FOLD_BYTES)) break;
+      if (count > 0 && (count === MAX_FOLD || bytes > most)) break;
       count += 1;
     }
     if (count < this.#waiting.length) return this.#waiting.splice(0, count);
@@ -145,6 +154,7 @@ export class Mailbox {
       cached,
       batch: this.#take(),
       held: undefined,
+      heldAt: 0,
       again: false,
       confirmed: !shared,
       uncertain: false,
@@ -170,8 +180,11 @@ export class Mailbox {
     commands: readonly Command[],
     index: PendingIndex | undefined,
   ): Proposal | undefined | Promise<undefined> {
-    const { cached, batch, held } = attempt;
+    const { cached, batch } = attempt;
     const { conversation: before, revision: base } = cached;
+    // Looked up for an older head: what was not held then may be by now.
+    if (attempt.heldAt !== base) attempt.held = undefined;
+    const { held } = attempt;
     const folded = fold(before, commands, { id: this.id, now: this.#parts.clock(), index, held });
     if (folded.lookup.length > 0) return this.#lookUp(attempt, folded.lookup);
     const { after, messages, marks, keys } = folded;
@@ -199,7 +212,7 @@ export class Mailbox {
     const { messages, marks, head } = commit;
     index?.land();
     attempt.cached.land(head.revision, after, commits, messages);
-    this.#parts.landed(this.id, messages, marks);
+    this.#parts.landed(this.id, head.life, messages, marks);
     this.#answer(attempt, folded, head.revision);
   }
 
@@ -210,11 +223,22 @@ export class Mailbox {
     const fate = outcome.status === "unknown" ? await this.#learnFate(proposal) : "lost";
     if (fate === "landed") this.#land(attempt, proposal);
     else if (fate === "open") settleAll(attempt.batch.splice(0), unknownOutcome());
-    else await this.#prepareNext(attempt, proposal.commit, fate);
+    else {
+      const shown = outcome.status === "conflict" && outcome.head !== undefined;
+      await this.#prepareNext(attempt, proposal.commit, fate, shown);
+    }
   }
 
-  /** A commit did not land, or nobody remembers: learns what the next attempt has to know. */
-  async #prepareNext(attempt: Attempt, { base, keys }: Commit, fate: "lost" | "forgotten"): Promise<void> {
+  /**
+   * A commit did not land, or nobody remembers: learns what the next attempt has to know.
+   * @param shown whether the outcome showed the head that won
+   */
+  async #prepareNext(
+    attempt: Attempt,
+    { base, keys }: Commit,
+    fate: "lost" | "forgotten",
+    shown: boolean,
+  ): Promise<void> {
     const { cached } = attempt;
     if (fate === "forgotten") {
       // Keys make it safe to decide again: had the commit landed, they would be held.
@@ -225,7 +249,8 @@ export class Mailbox {
       attempt.batch = attempt.batch.filter(isKeyed);
       attempt.uncertain = true;
     }
-    if (cached.revision === base) await this.#parts.cache.refresh(this.id);
+    // What a reader brought meanwhile may be older than the commands.
+    if (!shown) await this.#parts.cache.refresh(this.id);
     if (cached.revision !== base) attempt.held = undefined;
     // Without a newer head it was the keys.
     if (cached.revision === base || fate === "forgotten") {
@@ -260,7 +285,10 @@ export class Mailbox {
   }
 
   async #lookUp(attempt: Attempt, keys: readonly string[]): Promise<undefined> {
+    const { revision } = attempt.cached;
     const records = await this.#parts.backend.keys(this.id, keys);
+    if (attempt.heldAt !== revision) attempt.held = undefined;
+    attempt.heldAt = revision;
     attempt.held ??= new Map();
     for (const key of keys) attempt.held.set(key, undefined);
     for (const record of records) attempt.held.set(record.key, record);
@@ -336,6 +364,8 @@ interface Attempt {
   batch: Waiting[];
   /** Keys that were looked up; undefined values: not held. */
   held: Map<string, KeyRecord | undefined> | undefined;
+  /** The revision that was known when they were looked up. */
+  heldAt: number;
   /** A commit of this batch did not land. */
   again: boolean;
   /** The head is not older than the batch, so that even what commits nothing may be decided on it. */

@@ -61,7 +61,7 @@ export class Store implements AsyncDisposable {
       maxCommitBytes: driver.limits.maxCommitBytes,
       clock,
       nextToken: commitTokens(),
-      landed: (id, messages, marks) => this.#feeds.landed(id, messages, marks),
+      landed: (id, life, messages, marks) => this.#feeds.landed(id, life, messages, marks),
     });
     const parts = {
       reader,

@@ -16,7 +16,7 @@ const COMMIT_OVERHEAD = 64 * 1024;
  * The writing half of the store: takes commands, within bounds, and runs the mailboxes of their conversations.
  */
 export class Writer {
-  readonly #parts: MailboxParts & { readonly maxCommitBytes: number };
+  readonly #parts: MailboxParts;
   readonly #mailboxes = new Map<string, Mailbox>();
   #ready: Mailbox[] = [];
   #waiting = 0;
@@ -25,7 +25,7 @@ export class Writer {
   #closed = false;
   #onIdle: (() => void)[] = [];
 
-  constructor(parts: MailboxParts & { readonly maxCommitBytes: number }) {
+  constructor(parts: MailboxParts) {
     this.#parts = parts;
   }
 

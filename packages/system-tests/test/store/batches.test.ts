@@ -1,6 +1,7 @@
-import { createStore, type Commit, type Driver, type Store } from "@fastpaca/core";
+import { createStore, type Commit, type CommitOutcome, type Driver, type Store } from "@fastpaca/core";
 import { openMemory } from "@fastpaca/driver-memory";
 import { afterEach, expect, test, vi } from "vitest";
+import { overriding } from "../drivers.js";
 
 interface Held {
   readonly driver: Driver;
@@ -142,4 +143,23 @@ test("two run at most, also behind answers that are none", async () => {
   // Two first tries, and one of those that have to be tried again.
   expect(calls).toHaveLength(3);
   letAllGo();
+});
+
+test("a commit is no larger than the driver takes, however much waits", async () => {
+  const memory = openMemory();
+  const limits = { maxCommitBytes: 2 * 1024 * 1024, maxBatch: 100 };
+  const sizes: number[] = [];
+  const commit = (commits: readonly Commit[]): Promise<CommitOutcome[]> => {
+    sizes.push(...commits.map((one) => Buffer.byteLength(JSON.stringify(one))));
+    return memory.commit(commits);
+  };
+  const opened = createStore({ driver: overriding(memory, { limits, commit }) });
+  store = opened;
+  await opened.conversations.put("a");
+  const parts = [{ type: "text", text: "€".repeat(100_000) }];
+  const appends = Array.from({ length: 12 }, () =>
+    opened.conversations.append("a", { message: { role: "user", parts } }),
+  );
+  await Promise.all(appends);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(limits.maxCommitBytes);
 });

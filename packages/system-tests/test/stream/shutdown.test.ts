@@ -1,5 +1,9 @@
 import { connect } from "node:net";
-import { describe, expect, test } from "vitest";
+import { createStore } from "@fastpaca/core";
+import { createServer } from "@fastpaca/core/server";
+import { openMemory } from "@fastpaca/driver-memory";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { overriding, shared } from "../drivers.js";
 import { say, type Appended } from "../http/client.js";
 import { Client } from "../http/client.js";
 import { startServer } from "../http/command.js";
@@ -150,3 +154,41 @@ async function untilRefused(wire: Wire): Promise<number | undefined> {
 function disposable(client: Client): Client & Disposable {
   return Object.assign(client, { [Symbol.dispose]: () => client.close() });
 }
+
+test("a stream that was about to open when the server closes is refused, and holds nobody up", async () => {
+  const memory = openMemory();
+  let asked: (() => void) | undefined;
+  const answer = Promise.withResolvers<void>();
+  const driver = overriding(memory, {
+    heads: async (ids) => {
+      if (asked !== undefined) {
+        asked();
+        await answer.promise;
+      }
+      return memory.heads(ids);
+    },
+  });
+  const store = createStore({ driver: shared(driver) });
+  await store.conversations.put("a");
+  const app = await createServer({ store });
+  const port = Number(new URL(await app.listen({ port: 0 })).port);
+  const reading = new Promise<void>((resolve) => (asked = resolve));
+  const opening = openWebSocket(port, "/v1/conversations/a/stream").then(
+    () => "opened",
+    () => "refused",
+  );
+  await reading;
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const closed = app.close();
+  // Longer than the server waits for requests that are under way.
+  for (let turn = 0; turn < 50; turn++) {
+    await vi.advanceTimersByTimeAsync(150);
+    await new Promise(setImmediate);
+  }
+  vi.useRealTimers();
+  answer.resolve();
+  await closed;
+  expect(await opening).toBe("refused");
+  await store.close();
+});
