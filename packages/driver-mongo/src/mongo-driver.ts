@@ -21,6 +21,9 @@ import { Listing } from "./listing.js";
 import { Sweeper } from "./sweeper.js";
 import { Watch, type Log } from "./watching.js";
 
+/** Milliseconds until erasing is tried again behind a failure. */
+export const RETRY = 30_000;
+
 /** Keeps conversations in MongoDB, one document per commit. */
 export class MongoDriver implements Driver {
   readonly name = "mongo";
@@ -42,6 +45,7 @@ export class MongoDriver implements Driver {
   /** What is done behind the answers, at most once at a time. */
   #purging: Promise<void> | undefined;
   #purgeAgain = false;
+  #retry: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
   /** @param release closes what was opened for this driver, and only that */
@@ -103,6 +107,7 @@ export class MongoDriver implements Driver {
     this.#erasing.stop();
     await Promise.allSettled([...this.#watches].map((watch) => watch.stop()));
     await Promise.allSettled([...this.#running, this.#purging]);
+    clearTimeout(this.#retry);
     await this.#sweeper.close();
     await this.#changes?.close();
     await this.#release();
@@ -142,12 +147,14 @@ export class MongoDriver implements Driver {
     this.#purgeAgain = false;
     this.#purging = this.#erasing
       .finishPurges()
-      .catch((error: unknown) =>
+      .catch((error: unknown) => {
         this.#log(
           "warn",
           `MongoDB has not erased all that was purged, and will be asked again: ${reasonOf(error)}`,
-        ),
-      )
+        );
+        clearTimeout(this.#retry);
+        this.#retry = setTimeout(() => this.#finishPurges(), RETRY).unref();
+      })
       .finally(() => {
         this.#purging = undefined;
         if (this.#purgeAgain && this.#closing === undefined) this.#finishPurges();

@@ -2,6 +2,8 @@ import { Collection } from "mongodb";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Driver } from "@fastpaca/core";
 import type { CommitDocument } from "../src/commit-document.js";
+import { Erasing } from "../src/erasing.js";
+import { RETRY } from "../src/mongo-driver.js";
 import {
   append,
   committed,
@@ -11,6 +13,7 @@ import {
   looking,
   mark,
   opened,
+  purge,
 } from "./fixture.js";
 
 await describeWithMongo("pruning in MongoDB", (server) => {
@@ -52,6 +55,21 @@ await describeWithMongo("pruning in MongoDB", (server) => {
     const read = await seqs(driver, 2);
     expect(searches()).toBeGreaterThan(1);
     expect(read.filter((seq) => seq < 6)).toEqual([3, 4, 5]);
+  });
+
+  test("of what was purged is tried again after a failure, although nothing is purged any more", async () => {
+    const { url } = await databaseOf(server);
+    const driver = await opened(url);
+    await committed(driver, creation("a"), append("a", 1, [1, 2]));
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    const failing = vi.spyOn(Erasing.prototype, "finishPurges").mockRejectedValueOnce(new Error("gone"));
+    onTestFinished(() => [timers, failing].forEach((spy) => spy.mockRestore()));
+    await committed(driver, purge("a", 2));
+    const retry = await vi.waitUntil(() => timers.mock.calls.find(([, delay]) => delay === RETRY)?.[0]);
+    const commits = (await looking(url)).collection<CommitDocument>("commits");
+    expect(await commits.countDocuments({ b: { $exists: true } })).toBe(1);
+    Reflect.apply(retry, undefined, []);
+    await vi.waitUntil(async () => (await commits.countDocuments({ b: { $exists: true } })) === 0);
   });
 
   test("frees the marks of however many commits that begin where the messages do", async () => {

@@ -7,6 +7,8 @@ import type { Tables } from "./tables.js";
 export const SLICE = 500;
 /** Milliseconds until a log is looked at again in which somebody else is deleting, too. */
 const PAUSE = 50;
+/** Milliseconds until it is tried again behind a failure. */
+export const RETRY = 30_000;
 
 /** Deletes the rows of logs that purges have hidden; what a crash leaves behind, the next one to open finds. */
 export class Eraser {
@@ -16,6 +18,7 @@ export class Eraser {
   readonly #slices: readonly Statement[];
   readonly #done: Statement;
   #running: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
   #again = false;
   #closed = false;
 
@@ -49,6 +52,7 @@ export class Eraser {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#running;
+    clearTimeout(this.#retry);
   }
 
   async #run(): Promise<void> {
@@ -63,6 +67,8 @@ export class Eraser {
       }
     } catch (error) {
       this.#log("warn", `what purges hid is not deleted yet: ${describe(error)}`);
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.wake(), RETRY).unref();
     }
   }
 
