@@ -520,7 +520,7 @@ export const WRONG_RACERS: Record<
     }),
   },
   "pruning writes back what it read": {
-    breaks: ["TRM-1", "GAP-1", "GAP-2", "VER-2", "CAS-5", "TRM-4"],
+    breaks: ["TRM-1", "TRM-5", "GAP-1", "GAP-2", "VER-2", "CAS-5", "TRM-4"],
     wrong: (tables) => ({
       prune: async (id, below) => {
         await turn();
