@@ -72,19 +72,15 @@ export class Model {
       .sort((a, b) => b.updatedAt - a.updatedAt);
   }
 
+  /** Frees messages, and the marks that only they needed: nothing that the head keeps. */
   prune(id: string, below: number): void {
-    for (const part of this.freedBy(id, below)) this.#freed.add(part);
-  }
-
-  /** What pruning would free: nothing that the head keeps. */
-  freedBy(id: string, below: number): (StoredMessage | Mark)[] {
     const head = this.head(id);
-    const kept = Math.min(below, head?.firstSeq ?? below);
-    const messages = this.messages(id, 1, kept - 1);
-    const oldest = this.messages(id, kept)[0]?.version ?? (head?.version ?? 0) + 1;
+    if (head === undefined) return;
+    for (const message of this.messages(id, 1, Math.min(below, head.firstSeq) - 1)) this.#freed.add(message);
+    const oldest = this.messages(id)[0]?.version ?? head.version + 1;
     const marks = this.marks(id);
     const summary = marks.findLast(({ kind }) => kind === "compaction");
-    return [...messages, ...marks.filter((mark) => mark.version < oldest && mark !== summary)];
+    for (const mark of marks) if (mark.version < oldest && mark !== summary) this.#freed.add(mark);
   }
 
   /** Commits that landed, of all lives, in their order. */

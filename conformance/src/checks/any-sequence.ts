@@ -160,12 +160,8 @@ class Sequence {
     const head = model.head(id);
     if (head === undefined || head.purged) return;
     const firstSeq = Math.max(head.firstSeq, Math.min(wanted, head.lastSeq + 1));
-    const below = Math.max(1, firstSeq - less);
-    const freed = model.freedBy(id, below);
-    // Whether pruning goes on to marks where no message is left to free is the driver's own choice.
-    if (!freed.some((part) => "seq" in part) && freed.length > 0) return;
     await this.#steps.step(id, { token: this.#token(), firstSeq, archivedSeq: firstSeq - 1 });
-    await this.#steps.prune(id, below);
+    await this.#steps.prune(id, Math.max(1, firstSeq - less));
   }
 
   #commit({ of, base, back, bodies, marks, keys, labels, later, turn }: Part): Commit {
