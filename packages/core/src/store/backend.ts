@@ -17,7 +17,6 @@ const READ_DEADLINE = 10_000;
 const PAGE = 1000;
 /** Calls of {@link Driver.heads} that may run at the same time. */
 const HEAD_CALLS = 4;
-
 /** Requests for heads that may wait for a call. */
 const MAX_WAITING = 20_000;
 
@@ -99,12 +98,15 @@ export class Backend {
     });
   }
 
-  /** Refuses those that no call was free for in time. */
+  /**
+   * Refuses those that no call was free for in time. A call ends by its deadline, so that nobody waits for more than
+   * two of them.
+   */
   #giveUp(): void {
     const now = performance.now();
     for (const [id, waiters] of this.#wanted) {
-      // The first one has waited longest.
-      if ((waiters[0]?.deadline ?? 0) > now) continue;
+      // They are in the order of their first ones, who have waited longest.
+      if ((waiters[0]?.deadline ?? 0) > now) break;
       this.#wanted.delete(id);
       this.#waiting -= waiters.length;
       const error = new FastpacaError("unavailable", "the database has not answered earlier reads");

@@ -154,7 +154,6 @@ export class Mailbox {
       cached,
       batch: this.#take(),
       held: undefined,
-      heldAt: 0,
       again: false,
       confirmed: !shared,
       uncertain: false,
@@ -182,9 +181,7 @@ export class Mailbox {
   ): Proposal | undefined | Promise<undefined> {
     const { cached, batch } = attempt;
     const { conversation: before, revision: base } = cached;
-    // Looked up for an older head: what was not held then may be by now.
-    if (attempt.heldAt !== base) attempt.held = undefined;
-    const { held } = attempt;
+    const held = attempt.held?.revision === base ? attempt.held.keys : undefined;
     const folded = fold(before, commands, { id: this.id, now: this.#parts.clock(), index, held });
     if (folded.lookup.length > 0) return this.#lookUp(attempt, folded.lookup);
     const { after, messages, marks, keys } = folded;
@@ -251,7 +248,6 @@ export class Mailbox {
     }
     // What a reader brought meanwhile may be older than the commands.
     if (!shown) await this.#parts.cache.refresh(this.id);
-    if (cached.revision !== base) attempt.held = undefined;
     // Without a newer head it was the keys.
     if (cached.revision === base || fate === "forgotten") {
       const names = keys.map(({ key }) => key);
@@ -287,19 +283,15 @@ export class Mailbox {
   async #lookUp(attempt: Attempt, keys: readonly string[]): Promise<undefined> {
     const { revision } = attempt.cached;
     const records = await this.#parts.backend.keys(this.id, keys);
-    if (attempt.heldAt !== revision) attempt.held = undefined;
-    attempt.heldAt = revision;
-    attempt.held ??= new Map();
-    for (const key of keys) attempt.held.set(key, undefined);
-    for (const record of records) attempt.held.set(record.key, record);
+    if (attempt.held?.revision !== revision) attempt.held = { revision, keys: new Map() };
+    for (const key of keys) attempt.held.keys.set(key, undefined);
+    for (const record of records) attempt.held.keys.set(record.key, record);
     return undefined;
   }
 
   /** Refusals were decided on a head that may be old: they stand only if it is still the latest. */
   async #confirm(attempt: Attempt): Promise<undefined> {
-    const { revision } = attempt.cached;
     await this.#parts.cache.refresh(this.id);
-    if (attempt.cached.revision !== revision) attempt.held = undefined;
     attempt.confirmed = true;
     return undefined;
   }
@@ -359,13 +351,18 @@ interface Proposal extends Submission {
   readonly index: PendingIndex | undefined;
 }
 
+/** What was not held is known of one revision only: by the next one it may be. */
+interface LookedUp {
+  readonly revision: number;
+  /** Undefined values: not held. */
+  readonly keys: Map<string, KeyRecord | undefined>;
+}
+
 interface Attempt {
   readonly cached: CachedConversation;
   batch: Waiting[];
-  /** Keys that were looked up; undefined values: not held. */
-  held: Map<string, KeyRecord | undefined> | undefined;
-  /** The revision that was known when they were looked up. */
-  heldAt: number;
+  /** Keys that were looked up. */
+  held: LookedUp | undefined;
   /** A commit of this batch did not land. */
   again: boolean;
   /** The head is not older than the batch, so that even what commits nothing may be decided on it. */
