@@ -8,6 +8,7 @@ import { ERASING } from "./mutants/erasing.js";
 import { JSONL } from "./mutants/jsonl.js";
 import { KEYS } from "./mutants/keys.js";
 import { LISTS } from "./mutants/lists.js";
+import { PRUNING } from "./mutants/pruning.js";
 import { READS } from "./mutants/reads.js";
 import { TCP } from "./mutants/tcp.js";
 import { TEXT } from "./mutants/text.js";
@@ -23,6 +24,7 @@ export const IN_PROCESS: readonly Mutant[] = [
   ...KEYS,
   ...TEXT,
   ...LISTS,
+  ...PRUNING,
   ...ERASING,
   ...ENDS,
 ];

@@ -140,24 +140,6 @@ export async function force(memory: Driver, commit: Commit): Promise<CommitOutco
   return one(memory, { ...commit, base: head?.revision ?? 0 });
 }
 
-/** Frees messages below a seq, also those that the head keeps: by another head, for as long as that takes. */
-export async function free(memory: Driver, id: string, below: number): Promise<void> {
-  const [head] = await memory.heads([id]);
-  if (head === undefined || head.purged) return;
-  const put = (firstSeq: number): Promise<CommitOutcome> =>
-    one(memory, {
-      id,
-      base: head.revision,
-      head: { ...head, firstSeq },
-      messages: [],
-      marks: [],
-      keys: [],
-    });
-  await put(below);
-  await memory.prune(id, below);
-  await put(head.firstSeq);
-}
-
 /** Commits one conversation's step. */
 export async function one(memory: Driver, commit: Commit): Promise<CommitOutcome> {
   const [outcome] = await memory.commit([commit]);

@@ -252,31 +252,6 @@ await describeWithMongo("commits in MongoDB", (server) => {
     expect((await driver.messages("a", 1, 1))[0]?.body).toBe(raw);
     expect((await driver.marks("a", 0, 1))[0]?.body).toBe(body);
   });
-
-  test("prune cuts a commit in two, keeps the newest compaction, and leaves the newest head where it is", async () => {
-    const { url } = await databaseOf(server);
-    const driver = await opened(url);
-    await committed(
-      driver,
-      creation("a"),
-      append("a", 1, [1], { marks: [mark(2, "compaction")] }),
-      append("a", 2, [2], { marks: [mark(4, "compaction"), mark(5, "config")] }),
-      append("a", 3, [3, 4, 5, 6], { head: { firstSeq: 5 } }),
-    );
-    const before = await driver.messages("a", 1, 9);
-    await driver.prune("a", 5);
-    await driver.prune("a", 5);
-    expect(await driver.messages("a", 1, 9)).toEqual(before.slice(4));
-    expect(await driver.messages("a", 6, 6)).toEqual(before.slice(5));
-    expect((await driver.marks("a", 0, 9)).map(({ version }) => version)).toContain(4);
-    expect((await driver.marks("a", 0, 9)).map(({ version }) => version)).not.toContain(2);
-    await committed(driver, append("a", 4, [7], { head: { firstSeq: 8 } }));
-    await driver.prune("a", 8);
-    expect(await driver.messages("a", 1, 9)).toEqual([]);
-    expect((await (await opened(url)).heads(["a"]))[0]?.revision).toBe(5);
-    await committed(driver, append("a", 5, [8], { head: { firstSeq: 8 } }));
-    expect((await driver.messages("a", 1, 9)).map(({ seq }) => seq)).toEqual([8]);
-  });
 });
 
 function winningHead(outcome: CommitOutcome | undefined): Head | undefined {

@@ -1,6 +1,6 @@
 import { Collection } from "mongodb";
 import { expect, onTestFinished, test, vi } from "vitest";
-import type { Driver } from "@fastpaca/core";
+import type { Commit, Driver } from "@fastpaca/core";
 import type { CommitDocument } from "../src/commit-document.js";
 import { Erasing } from "../src/erasing.js";
 import { RETRY } from "../src/mongo-driver.js";
@@ -16,17 +16,43 @@ import {
   purge,
 } from "./fixture.js";
 
+/** Longest that a test waits for what comes by itself. */
+const PATIENCE = { timeout: 20_000 };
+
 await describeWithMongo("pruning in MongoDB", (server) => {
   const seqs = async (driver: Driver, from: number): Promise<number[]> =>
     (await driver.messages("a", from, 9)).map(({ seq }) => seq);
 
-  test("that stopped half-way hides nothing that the head keeps", async () => {
+  /** A conversation that begins with a message and a summary of it. */
+  const summarized = async (...more: Commit[]): Promise<{ url: string; driver: Driver }> => {
     const { url } = await databaseOf(server);
     const driver = await opened(url);
-    await committed(
-      driver,
-      creation("a"),
-      append("a", 1, [1], { marks: [mark(2, "compaction")] }),
+    await committed(driver, creation("a"), append("a", 1, [1], { marks: [mark(2, "compaction")] }), ...more);
+    return { url, driver };
+  };
+
+  test("cuts a commit in two, keeps the newest compaction, and leaves the newest head where it is", async () => {
+    const { url, driver } = await summarized(
+      append("a", 2, [2], { marks: [mark(4, "compaction"), mark(5, "config")] }),
+      append("a", 3, [3, 4, 5, 6], { head: { firstSeq: 5 } }),
+    );
+    const before = await driver.messages("a", 1, 9);
+    await driver.prune("a", 5);
+    await driver.prune("a", 5);
+    expect(await driver.messages("a", 1, 9)).toEqual(before.slice(4));
+    expect(await driver.messages("a", 6, 6)).toEqual(before.slice(5));
+    expect((await driver.marks("a", 0, 9)).map(({ version }) => version)).toContain(4);
+    expect((await driver.marks("a", 0, 9)).map(({ version }) => version)).not.toContain(2);
+    await committed(driver, append("a", 4, [7], { head: { firstSeq: 8 } }));
+    await driver.prune("a", 8);
+    expect(await driver.messages("a", 1, 9)).toEqual([]);
+    expect((await (await opened(url)).heads(["a"]))[0]?.revision).toBe(5);
+    await committed(driver, append("a", 5, [8], { head: { firstSeq: 8 } }));
+    expect((await driver.messages("a", 1, 9)).map(({ seq }) => seq)).toEqual([8]);
+  });
+
+  test("that stopped half-way hides nothing that the head keeps", async () => {
+    const { url, driver } = await summarized(
       append("a", 2, [2, 3, 4]),
       append("a", 3, [5], { head: { firstSeq: 3 } }),
     );
@@ -65,11 +91,14 @@ await describeWithMongo("pruning in MongoDB", (server) => {
     const failing = vi.spyOn(Erasing.prototype, "finishPurges").mockRejectedValueOnce(new Error("gone"));
     onTestFinished(() => [timers, failing].forEach((spy) => spy.mockRestore()));
     await committed(driver, purge("a", 2));
-    const retry = await vi.waitUntil(() => timers.mock.calls.find(([, delay]) => delay === RETRY)?.[0]);
+    const retry = await vi.waitUntil(
+      () => timers.mock.calls.find(([, delay]) => delay === RETRY)?.[0],
+      PATIENCE,
+    );
     const commits = (await looking(url)).collection<CommitDocument>("commits");
     expect(await commits.countDocuments({ b: { $exists: true } })).toBe(1);
     Reflect.apply(retry, undefined, []);
-    await vi.waitUntil(async () => (await commits.countDocuments({ b: { $exists: true } })) === 0);
+    await vi.waitUntil(async () => (await commits.countDocuments({ b: { $exists: true } })) === 0, PATIENCE);
   });
 
   test("frees the marks of however many commits that begin where the messages do", async () => {

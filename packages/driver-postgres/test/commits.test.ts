@@ -6,6 +6,9 @@ import { RETRY } from "../src/eraser.js";
 import { hammer } from "./hammer/verify.ts";
 import { append, creation, describeWithPostgres, eventually, head, lockedOut } from "./support/using.ts";
 
+/** Longest that a test waits for what comes by itself. */
+const PATIENCE = { timeout: 20_000 };
+
 await describeWithPostgres("commits", ({ database, open, connect, later }) => {
   /** What a call comes to that finds a conversation locked by somebody who is making revision 2 of it. */
   const whileHeld = async <T>(
@@ -41,13 +44,16 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
     });
     later(() => [timers, failing].forEach((spy) => spy.mockRestore()));
     await driver.commit([purge("a", 2)]);
-    const retry = await vi.waitUntil(() => timers.mock.calls.find(([, delay]) => delay === RETRY)?.[0]);
+    const retry = await vi.waitUntil(
+      () => timers.mock.calls.find(([, delay]) => delay === RETRY)?.[0],
+      PATIENCE,
+    );
     const other = await connect(url);
     const count = async (): Promise<number> =>
       (await other.query("SELECT FROM fastpaca_messages")).rowCount ?? 0;
     expect(await count()).toBe(2);
     Reflect.apply(retry, undefined, []);
-    await vi.waitUntil(async () => (await count()) === 0);
+    await eventually(async () => (await count()) === 0);
   });
 
   test("a batch of any size is one statement", async () => {

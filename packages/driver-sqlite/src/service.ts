@@ -11,6 +11,8 @@ import { unflatten, type Answers, type Flat, type Request } from "./wire.js";
 
 /** Milliseconds between two slices of deleting: as long as a slice takes, so that commits get at least half the time. */
 const PAUSE = 5;
+/** Milliseconds until deleting is tried again behind a failure. */
+export const RETRY = 30_000;
 
 /**
  * Serves requests on one connection, in the worker thread. Commits go one after the other in the order of arrival;
@@ -26,6 +28,7 @@ export class Service {
   /** Settles, always well, when the commits that arrived so far are done. */
   #writing: Promise<unknown> | undefined;
   #sweeping = false;
+  #retry: NodeJS.Timeout | undefined;
   #closing = false;
 
   /** @param report is told why old lives are not being deleted; reads never find them all the same */
@@ -126,7 +129,11 @@ export class Service {
   #startSweeping(): void {
     if (this.#sweeping) return;
     this.#sweeping = true;
-    this.#track(this.#sweep()).catch(this.#report);
+    this.#track(this.#sweep()).catch((error: unknown) => {
+      this.#report(error);
+      clearTimeout(this.#retry);
+      if (!this.#closing) this.#retry = setTimeout(() => this.#startSweeping(), RETRY).unref();
+    });
   }
 
   async #sweep(): Promise<void> {
@@ -148,6 +155,7 @@ export class Service {
   async #close(): Promise<undefined> {
     this.#closing = true;
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    clearTimeout(this.#retry);
     try {
       this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     } catch (error) {

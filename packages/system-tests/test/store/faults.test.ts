@@ -1,14 +1,9 @@
-import {
-  createStore,
-  FastpacaError,
-  type AppendInput,
-  type AppendResult,
-  type Driver,
-  type Store,
-} from "@fastpaca/core";
+import { createStore, FastpacaError, type AppendInput, type AppendResult, type Store } from "@fastpaca/core";
 import { openMemory } from "@fastpaca/driver-memory";
 import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { overriding } from "../drivers.js";
+import { elapse } from "../elapse.js";
 import { FaultyDriver, type Fault } from "./faulty-driver.js";
 
 type Told = AppendResult | FastpacaError;
@@ -164,14 +159,6 @@ describe("an outcome that is unknown", () => {
   });
 });
 
-/** Lets faked time pass, and what happens in it. */
-async function elapse(ms: number): Promise<void> {
-  for (let passed = 0; passed < ms; passed += 250) {
-    await vi.advanceTimersByTimeAsync(250);
-    await new Promise(setImmediate);
-  }
-}
-
 describe("a database that does not answer", () => {
   afterEach(() => {
     vi.useRealTimers();
@@ -216,19 +203,11 @@ describe("a database that does not answer", () => {
     const memory = openMemory();
     const never = new Promise<never>(() => undefined);
     const head = Promise.withResolvers<undefined[]>();
-    const driver: Driver = {
-      name: memory.name,
+    const driver = overriding(memory, {
       traits: { durable: true, shared: true },
-      limits: memory.limits,
       heads: ([id]) => (id === "a" ? head.promise : never),
       commit: () => never,
-      messages: (...args) => memory.messages(...args),
-      marks: (...args) => memory.marks(...args),
-      keys: (...args) => memory.keys(...args),
-      list: (query) => memory.list(query),
-      prune: (...args) => memory.prune(...args),
-      close: () => memory.close(),
-    };
+    });
     const store = createStore({ driver, onError });
     // Four reads hang, and that of the write's own head starts when they are given up.
     const reads: Promise<unknown>[] = [];

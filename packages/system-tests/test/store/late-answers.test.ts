@@ -2,6 +2,7 @@ import { createStore, type AppendInput, type Driver, type Store } from "@fastpac
 import { openMemory } from "@fastpaca/driver-memory";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { overriding, shared, type DriverOverrides } from "../drivers.js";
+import { elapse } from "../elapse.js";
 
 const stores: Store[] = [];
 afterEach(async () => {
@@ -162,10 +163,7 @@ describe("reads of heads that the database does not answer", () => {
     });
     for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
     expect(calls).toBe(4);
-    for (let passed = 0; passed < 21_000; passed += 250) {
-      await vi.advanceTimersByTimeAsync(250);
-      await new Promise(setImmediate);
-    }
+    await elapse(21_000);
     expect(codes).toEqual(Array.from({ length: 100 }, () => "unavailable"));
     await Promise.all(reads);
   });

@@ -4,6 +4,7 @@ import { createServer } from "@fastpaca/core/server";
 import { openMemory } from "@fastpaca/driver-memory";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { overriding, shared } from "../drivers.js";
+import { elapse } from "../elapse.js";
 import { say, type Appended } from "../http/client.js";
 import { Client } from "../http/client.js";
 import { startServer } from "../http/command.js";
@@ -182,10 +183,7 @@ test("a stream that was about to open when the server closes is refused, and hol
   onTestFinished(() => void vi.useRealTimers());
   const closed = app.close();
   // Longer than the server waits for requests that are under way.
-  for (let turn = 0; turn < 50; turn++) {
-    await vi.advanceTimersByTimeAsync(150);
-    await new Promise(setImmediate);
-  }
+  await elapse(7500);
   vi.useRealTimers();
   answer.resolve();
   await closed;
