@@ -83,35 +83,46 @@ await describeWithMongo("pruning in MongoDB", (server) => {
     expect(read.filter((seq) => seq < 6)).toEqual([3, 4, 5]);
   });
 
-  test("of what was purged is tried again after a failure, although nothing is purged any more", async () => {
-    const { url } = await databaseOf(server);
-    const driver = await opened(url);
-    await committed(driver, creation("a"), append("a", 1, [1, 2]));
-    const timers = vi.spyOn(globalThis, "setTimeout");
-    const failing = vi.spyOn(Erasing.prototype, "finishPurges").mockRejectedValueOnce(new Error("gone"));
-    onTestFinished(() => [timers, failing].forEach((spy) => spy.mockRestore()));
-    await committed(driver, purge("a", 2));
-    const retry = await vi.waitUntil(
-      () => timers.mock.calls.find(([, delay]) => delay === RETRY)?.[0],
-      PATIENCE,
-    );
-    const commits = (await looking(url)).collection<CommitDocument>("commits");
-    expect(await commits.countDocuments({ b: { $exists: true } })).toBe(1);
-    Reflect.apply(retry, undefined, []);
-    await vi.waitUntil(async () => (await commits.countDocuments({ b: { $exists: true } })) === 0, PATIENCE);
-  });
+  test(
+    "of what was purged is tried again after a failure, although nothing is purged any more",
+    { timeout: 60_000 },
+    async () => {
+      const { url } = await databaseOf(server);
+      const driver = await opened(url);
+      await committed(driver, creation("a"), append("a", 1, [1, 2]));
+      const timers = vi.spyOn(globalThis, "setTimeout");
+      const failing = vi.spyOn(Erasing.prototype, "finishPurges").mockRejectedValueOnce(new Error("gone"));
+      onTestFinished(() => [timers, failing].forEach((spy) => spy.mockRestore()));
+      await committed(driver, purge("a", 2));
+      const retry = await vi.waitUntil(
+        () => timers.mock.calls.find(([, delay]) => delay === RETRY)?.[0],
+        PATIENCE,
+      );
+      const commits = (await looking(url)).collection<CommitDocument>("commits");
+      expect(await commits.countDocuments({ b: { $exists: true } })).toBe(1);
+      Reflect.apply(retry, undefined, []);
+      await vi.waitUntil(
+        async () => (await commits.countDocuments({ b: { $exists: true } })) === 0,
+        PATIENCE,
+      );
+    },
+  );
 
-  test("frees the marks of however many commits that begin where the messages do", async () => {
-    const { url } = await databaseOf(server);
-    const driver = await opened(url);
-    await committed(driver, creation("a"), append("a", 1, [1]));
-    for (let base = 2; base < 420; base += 1) {
-      const head = { lastSeq: 1, version: base, firstSeq: base === 419 ? 2 : 1 };
-      await committed(driver, append("a", base, [], { marks: [mark(base, "config")], head }));
-    }
-    await driver.prune("a", 2);
-    expect(await driver.marks("a", 0, 1000)).toEqual([]);
-  });
+  test(
+    "frees the marks of however many commits that begin where the messages do",
+    { timeout: 60_000 },
+    async () => {
+      const { url } = await databaseOf(server);
+      const driver = await opened(url);
+      await committed(driver, creation("a"), append("a", 1, [1]));
+      for (let base = 2; base < 420; base += 1) {
+        const head = { lastSeq: 1, version: base, firstSeq: base === 419 ? 2 : 1 };
+        await committed(driver, append("a", base, [], { marks: [mark(base, "config")], head }));
+      }
+      await driver.prune("a", 2);
+      expect(await driver.marks("a", 0, 1000)).toEqual([]);
+    },
+  );
 });
 
 /** Does something before the second search of messages is carried out. @returns how many searches there were */

@@ -26,35 +26,39 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
     return calling;
   };
 
-  test("what purges hid is deleted although that failed at first, and nothing is purged any more", async () => {
-    const { url } = await database();
-    const driver = await open({ url });
-    await driver.commit([creation("a")]);
-    await driver.commit([append("a", 1, 1, 2, ["k"])]);
-    const timers = vi.spyOn(globalThis, "setTimeout");
-    const query = pg.Client.prototype.query;
-    let failures = 1;
-    const failing = vi.spyOn(pg.Client.prototype, "query").mockImplementation(function (
-      this: pg.Client,
-      ...args: unknown[]
-    ) {
-      if (/^DELETE FROM \S+messages"/.test(textOf(args[0])) && failures-- > 0)
-        return Promise.reject(new Error("gone"));
-      return Reflect.apply(query, this, args);
-    });
-    later(() => [timers, failing].forEach((spy) => spy.mockRestore()));
-    await driver.commit([purge("a", 2)]);
-    const retry = await vi.waitUntil(
-      () => timers.mock.calls.find(([, delay]) => delay === RETRY)?.[0],
-      PATIENCE,
-    );
-    const other = await connect(url);
-    const count = async (): Promise<number> =>
-      (await other.query("SELECT FROM fastpaca_messages")).rowCount ?? 0;
-    expect(await count()).toBe(2);
-    Reflect.apply(retry, undefined, []);
-    await eventually(async () => (await count()) === 0);
-  });
+  test(
+    "what purges hid is deleted although that failed at first, and nothing is purged any more",
+    { timeout: 60_000 },
+    async () => {
+      const { url } = await database();
+      const driver = await open({ url });
+      await driver.commit([creation("a")]);
+      await driver.commit([append("a", 1, 1, 2, ["k"])]);
+      const timers = vi.spyOn(globalThis, "setTimeout");
+      const query = pg.Client.prototype.query;
+      let failures = 1;
+      const failing = vi.spyOn(pg.Client.prototype, "query").mockImplementation(function (
+        this: pg.Client,
+        ...args: unknown[]
+      ) {
+        if (/^DELETE FROM \S+messages"/.test(textOf(args[0])) && failures-- > 0)
+          return Promise.reject(new Error("gone"));
+        return Reflect.apply(query, this, args);
+      });
+      later(() => [timers, failing].forEach((spy) => spy.mockRestore()));
+      await driver.commit([purge("a", 2)]);
+      const retry = await vi.waitUntil(
+        () => timers.mock.calls.find(([, delay]) => delay === RETRY)?.[0],
+        PATIENCE,
+      );
+      const other = await connect(url);
+      const count = async (): Promise<number> =>
+        (await other.query("SELECT FROM fastpaca_messages")).rowCount ?? 0;
+      expect(await count()).toBe(2);
+      Reflect.apply(retry, undefined, []);
+      await eventually(async () => (await count()) === 0);
+    },
+  );
 
   test("a batch of any size is one statement", async () => {
     const { url } = await database();

@@ -74,33 +74,37 @@ describe("a purge of a long conversation", () => {
     }));
 });
 
-test("what a purge left is deleted although that failed at first, and nothing is purged any more", () =>
-  inFolder(async ({ path }) => {
-    const database = openFile(`${path}/a.db`);
-    const reports: unknown[] = [];
-    const service = new Service(database, (error) => reports.push(error));
-    let calls = 0;
-    const commit = (one: Commit): Promise<unknown> =>
-      service.serve({ call: (calls += 1), kind: "commit", batch: flatten([one]) });
-    await commit(creation("a"));
-    await commit(append("a", 1, 1, 2, { body: LONG }));
-    const timers = vi.spyOn(globalThis, "setTimeout");
-    const sweep = vi.spyOn(Slices.prototype, "sweep").mockImplementationOnce(() => {
-      throw new Error("gone");
-    });
-    onTestFinished(() => [timers, sweep].forEach((spy) => spy.mockRestore()));
-    await commit(purge("a", 2));
-    const retry = await vi.waitUntil(
-      () => timers.mock.calls.find(([, delay]) => delay === RETRY)?.[0],
-      PATIENCE,
-    );
-    expect(reports).toHaveLength(1);
-    const left = (): unknown => database.prepare("SELECT count(*) AS rows FROM messages").get()?.["rows"];
-    expect(left()).toBe(2);
-    Reflect.apply(retry, undefined, []);
-    await vi.waitUntil(() => left() === 0, PATIENCE);
-    await service.serve({ call: (calls += 1), kind: "close" });
-  }));
+test(
+  "what a purge left is deleted although that failed at first, and nothing is purged any more",
+  { timeout: 60_000 },
+  () =>
+    inFolder(async ({ path }) => {
+      const database = openFile(`${path}/a.db`);
+      const reports: unknown[] = [];
+      const service = new Service(database, (error) => reports.push(error));
+      let calls = 0;
+      const commit = (one: Commit): Promise<unknown> =>
+        service.serve({ call: (calls += 1), kind: "commit", batch: flatten([one]) });
+      await commit(creation("a"));
+      await commit(append("a", 1, 1, 2, { body: LONG }));
+      const timers = vi.spyOn(globalThis, "setTimeout");
+      const sweep = vi.spyOn(Slices.prototype, "sweep").mockImplementationOnce(() => {
+        throw new Error("gone");
+      });
+      onTestFinished(() => [timers, sweep].forEach((spy) => spy.mockRestore()));
+      await commit(purge("a", 2));
+      const retry = await vi.waitUntil(
+        () => timers.mock.calls.find(([, delay]) => delay === RETRY)?.[0],
+        PATIENCE,
+      );
+      expect(reports).toHaveLength(1);
+      const left = (): unknown => database.prepare("SELECT count(*) AS rows FROM messages").get()?.["rows"];
+      expect(left()).toBe(2);
+      Reflect.apply(retry, undefined, []);
+      await vi.waitUntil(() => left() === 0, PATIENCE);
+      await service.serve({ call: (calls += 1), kind: "close" });
+    }),
+);
 
 describe("pruning", () => {
   test("lets others commit meanwhile", () =>

@@ -20,7 +20,7 @@ function message(text: string): AppendInput["message"] {
   return { role: "user", parts: [{ type: "text", text }], token_count: 1 };
 }
 
-describe("over a database that others use too", () => {
+describe("over a database that others use too", { timeout: 60_000 }, () => {
   test("a commit that is answered when its life is over is told to nobody of the next one", async () => {
     const memory = openMemory();
     const answer = Promise.withResolvers<void>();
@@ -169,7 +169,7 @@ describe("reads of heads that the database does not answer", () => {
   });
 });
 
-describe("a message of many megabytes with escapes", () => {
+describe("a message of many megabytes with escapes", { timeout: 60_000 }, () => {
   test.each(["x".repeat(9_000_000), "\n".repeat(5_000_000), '\\"'.repeat(2_000_000)])(
     "comes back",
     async (text) => {

@@ -156,37 +156,41 @@ function disposable(client: Client): Client & Disposable {
   return Object.assign(client, { [Symbol.dispose]: () => client.close() });
 }
 
-test("a stream that was about to open when the server closes is refused, and holds nobody up", async () => {
-  const memory = openMemory();
-  let asked: (() => void) | undefined;
-  const answer = Promise.withResolvers<void>();
-  const driver = overriding(memory, {
-    heads: async (ids) => {
-      if (asked !== undefined) {
-        asked();
-        await answer.promise;
-      }
-      return memory.heads(ids);
-    },
-  });
-  const store = createStore({ driver: shared(driver) });
-  await store.conversations.put("a");
-  const app = await createServer({ store });
-  const port = Number(new URL(await app.listen({ port: 0 })).port);
-  const reading = new Promise<void>((resolve) => (asked = resolve));
-  const opening = openWebSocket(port, "/v1/conversations/a/stream").then(
-    () => "opened",
-    () => "refused",
-  );
-  await reading;
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  onTestFinished(() => void vi.useRealTimers());
-  const closed = app.close();
-  // Longer than the server waits for requests that are under way.
-  await elapse(7500);
-  vi.useRealTimers();
-  answer.resolve();
-  await closed;
-  expect(await opening).toBe("refused");
-  await store.close();
-});
+test(
+  "a stream that was about to open when the server closes is refused, and holds nobody up",
+  { timeout: 60_000 },
+  async () => {
+    const memory = openMemory();
+    let asked: (() => void) | undefined;
+    const answer = Promise.withResolvers<void>();
+    const driver = overriding(memory, {
+      heads: async (ids) => {
+        if (asked !== undefined) {
+          asked();
+          await answer.promise;
+        }
+        return memory.heads(ids);
+      },
+    });
+    const store = createStore({ driver: shared(driver) });
+    await store.conversations.put("a");
+    const app = await createServer({ store });
+    const port = Number(new URL(await app.listen({ port: 0 })).port);
+    const reading = new Promise<void>((resolve) => (asked = resolve));
+    const opening = openWebSocket(port, "/v1/conversations/a/stream").then(
+      () => "opened",
+      () => "refused",
+    );
+    await reading;
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const closed = app.close();
+    // Longer than the server waits for requests that are under way.
+    await elapse(7500);
+    vi.useRealTimers();
+    answer.resolve();
+    await closed;
+    expect(await opening).toBe("refused");
+    await store.close();
+  },
+);
