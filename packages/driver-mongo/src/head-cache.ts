@@ -16,6 +16,7 @@ export interface Known {
 
 export interface Listed {
   readonly slot: number;
+  readonly life: number;
   readonly labels: string;
 }
 

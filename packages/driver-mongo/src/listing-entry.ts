@@ -1,3 +1,5 @@
+import type { Head } from "@fastpaca/core";
+
 /**
  * Says that a conversation may have last changed in a slot of time. It is written before the first commit of that
  * conversation in that slot, so that every conversation has one in the slot where it belongs, whatever crashes when.
@@ -15,6 +17,9 @@ export interface ListingId {
   /** Time divided by {@link SLOT}. Version 1 of the schema had shorter slots, in a field `b`. */
   s: number;
   c: string;
+  /** Life, where it is not the first one. Each has entries of its own: those of one that has ended can be removed while
+   * the next one begins in the same slot. Releases before lives were told apart wrote none. */
+  l?: number;
 }
 
 /**
@@ -27,4 +32,15 @@ export const SLOT = 1000;
 
 export function slotOf(updatedAt: number): number {
   return Math.floor(updatedAt / SLOT);
+}
+
+/** The entry that a head needs. */
+export function entryOf({ id, updatedAt, life }: Head): ListingId {
+  const s = slotOf(updatedAt);
+  return life > 1 ? { s, c: id, l: life } : { s, c: id };
+}
+
+/** Whether no commit can need the entry any more: `updatedAt` never decreases, and lives that have ended stay so. */
+export function isOver({ s, l = 1 }: ListingId, { updatedAt, purged, life }: Head): boolean {
+  return s < slotOf(updatedAt) || (purged && l <= life);
 }

@@ -3,7 +3,7 @@ import type { Filter } from "mongodb";
 import { command, durable, reading, type Database } from "./database.js";
 import type { HeadCache, Listed } from "./head-cache.js";
 import type { Heads } from "./heads.js";
-import { slotOf, type ListingEntry, type ListingId } from "./listing-entry.js";
+import { entryOf, isOver, slotOf, type ListingEntry, type ListingId } from "./listing-entry.js";
 import { DUPLICATE_KEY, readWriteReply } from "./server-reply.js";
 import type { Sweeper } from "./sweeper.js";
 
@@ -33,10 +33,10 @@ export class Listing {
     const entries: ListingEntry[] = [];
     for (const { id, head } of commits) {
       if (head.purged) continue;
-      const { slot, labels } = listedAs(head);
+      const { slot, life, labels } = listedAs(head);
       const present = this.#cache.get(id)?.listed;
-      if (present?.slot === slot && present.labels === labels) continue;
-      const entry: ListingEntry = { _id: { s: slot, c: id } };
+      if (present?.slot === slot && present.life === life && present.labels === labels) continue;
+      const entry: ListingEntry = { _id: entryOf(head) };
       if (head.labels.length > 0) entry.t = [...head.labels];
       entries.push(entry);
     }
@@ -56,10 +56,10 @@ export class Listing {
     if (failure !== undefined) throw new Error(`MongoDB refused labels of the listing: ${failure.message}`);
   }
 
-  /** Takes note that a conversation has left the slot of an earlier head. */
+  /** Takes note that a conversation has left the slot of an earlier head, or ended its life. */
   outdate(before: Head, now: Head): void {
-    const slot = slotOf(before.updatedAt);
-    if (slot < slotOf(now.updatedAt)) this.#sweeper.add({ s: slot, c: now.id });
+    const entry = entryOf(before);
+    if (isOver(entry, now)) this.#sweeper.add(entry);
   }
 
   async list({ limit, labels, after }: ListQuery, signal: AbortSignal): Promise<ListPage> {
@@ -118,25 +118,28 @@ export class Listing {
     after: ListPosition | undefined,
     signal: AbortSignal,
   ): Promise<Head[]> {
-    const heads: Head[] = [];
-    const outdated: ListingId[] = [];
+    // Several lives of a conversation may have entries here.
+    const heads = new Map<string, Head>();
     for (let start = 0; start < slot.length; start += CHUNK) {
       const entries = slot.slice(start, start + CHUNK);
       const found = await this.#heads.latest(
         entries.map(({ c }) => c),
         signal,
       );
+      const outdated: ListingId[] = [];
       for (const [index, head] of found.entries()) {
         const entry = entries[index];
         if (head === undefined || entry === undefined) continue; // Its creation is on its way, or never came.
-        const actual = slotOf(head.updatedAt);
-        if (actual > entry.s) outdated.push(entry);
-        if (actual !== entry.s || head.purged) continue;
-        if (labels.every((label) => head.labels.includes(label))) heads.push(head);
+        if (isOver(entry, head)) outdated.push(entry);
+        if (slotOf(head.updatedAt) !== entry.s || head.purged) continue;
+        if (labels.every((label) => head.labels.includes(label))) heads.set(head.id, head);
       }
+      // At once: should the time not do for all of them, it does the next time.
+      if (outdated.length > 0) await this.#sweeper.remove(outdated, signal);
     }
-    if (outdated.length > 0) await this.#sweeper.remove(outdated, signal);
-    return heads.filter((head) => after === undefined || byRecency(after, head) < 0).sort(byRecency);
+    return [...heads.values()]
+      .filter((head) => after === undefined || byRecency(after, head) < 0)
+      .sort(byRecency);
   }
 
   get #name(): string {
@@ -145,8 +148,8 @@ export class Listing {
 }
 
 /** Where the listing shows a head. */
-export function listedAs({ updatedAt, labels }: Head): Listed {
-  return { slot: slotOf(updatedAt), labels: labels.join("\n") };
+export function listedAs({ updatedAt, life, labels }: Head): Listed {
+  return { slot: slotOf(updatedAt), life, labels: labels.join("\n") };
 }
 
 /** Most recently changed first; of those that changed in the same millisecond, by id. */

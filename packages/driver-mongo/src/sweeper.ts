@@ -11,8 +11,8 @@ const MAX_WAITING = 10_000;
 const GATHER = 500;
 
 /**
- * Removes entries of slots that lie before the ones their conversations are in. That a commit still comes into such a
- * slot is impossible: `updatedAt` never decreases. Nothing is lost where an entry stays: whoever lists it removes it.
+ * Removes entries that are over. That a commit still needs one is impossible. Nothing is lost where one stays: whoever
+ * lists it removes it.
  */
 export class Sweeper {
   readonly #database: Database;

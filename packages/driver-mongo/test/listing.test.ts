@@ -1,6 +1,6 @@
-import type { Driver, Head } from "@fastpaca/core";
+import type { Commit, Driver, Head } from "@fastpaca/core";
 import { MongoClient } from "mongodb";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { openMongo } from "../src/index.js";
 import {
   append,
@@ -154,5 +154,89 @@ await describeWithMongo("listing in MongoDB", (server) => {
     expect(await driver.heads(["a"])).toEqual([
       head("a", 3, { life: 2, updatedAt: 2, lastSeq: 1, version: 1 }),
     ]);
+  });
+
+  test("a purge in the second of the last change leaves no entry and no label", async () => {
+    const { url } = await databaseOf(server);
+    const [driver, other] = await Promise.all([opened(url), opened(url)]);
+    await committed(driver, creation("kept", { updatedAt: 5000 }));
+    const labelled = { labels: ["user=alice"], updatedAt: 5000 };
+    await committed(driver, creation("a", labelled), creation("b", labelled));
+    const erased = (id: string): Commit => ({
+      ...purge(id, 1),
+      head: head(id, 2, { purged: true, updatedAt: 5100 }),
+    });
+    const entries = (await looking(url)).collection<{ _id: { c: string } }>("listing");
+    // Who purges what it knows, and who only lists.
+    await committed(driver, erased("a"));
+    await vi.waitUntil(async () => !(await entries.distinct("_id.c")).includes("a"), { timeout: 20_000 });
+    const cold = await opened(url);
+    await committed(cold, erased("b"));
+    expect(await listed(other)).toEqual(["kept"]);
+    expect(await entries.distinct("_id.c")).toEqual(["kept"]);
+  });
+
+  test("a life that begins in the second in which the one before ended is listed for good", async () => {
+    const { url } = await databaseOf(server);
+    const [driver, other] = await Promise.all([opened(url), opened(url)]);
+    const at = { updatedAt: 5000 };
+    await committed(driver, creation("a", at));
+    await committed(driver, { ...purge("a", 1), head: head("a", 2, { purged: true, ...at }) });
+    await committed(other, append("a", 2, [1], { head: { life: 2, ...at } }));
+    expect(await listed(driver)).toEqual(["a"]);
+    const entries = (await looking(url)).collection<{ _id: object }>("listing");
+    await vi.waitUntil(async () => (await entries.countDocuments()) === 1, { timeout: 20_000 });
+    expect(await entries.findOne()).toEqual({ _id: { s: 5, c: "a", l: 2 } });
+    // Each of them, whatever it remembers.
+    for (const reader of [driver, other, await opened(url)]) expect(await listed(reader)).toEqual(["a"]);
+    // Who has seen to an entry of the former life sees to one of the next.
+    await committed(driver, creation("b", at));
+    await committed(other, { ...purge("b", 1), head: head("b", 2, { purged: true, ...at }) });
+    expect(await listed(await opened(url))).toEqual(["a"]);
+    await driver.heads(["b"]);
+    await committed(driver, append("b", 2, [1], { head: { life: 2, ...at } }));
+    expect(await listed(await opened(url))).toEqual(["a", "b"]);
+    await committed(driver, { ...purge("b", 3), head: head("b", 4, { purged: true, life: 2, ...at }) });
+    // Of two lives in one second, each ended where the other process began it.
+    await committed(other, { ...purge("a", 3), head: head("a", 4, { purged: true, life: 2, ...at }) });
+    await committed(driver, append("a", 4, [1], { head: { life: 3, ...at } }));
+    for (const reader of [driver, other, await opened(url)]) expect(await listed(reader)).toEqual(["a"]);
+  });
+
+  test("the entry of a life that is about to begin is not taken away", async () => {
+    const { url, tcpUrl } = await databaseOf(server);
+    let verdict: Verdict = "pass";
+    const slow = await opened(
+      await wireProxy(tcpUrl, (message) => (insertsInto(message, "commits") ? verdict : "pass")),
+    );
+    const driver = await opened(url);
+    await committed(driver, creation("a"), purge("a", 1));
+    verdict = "cut";
+    const reborn = append("a", 2, [1], { head: { life: 2, updatedAt: 2 } });
+    expect(await slow.commit([reborn])).toEqual([{ status: "unknown" }]);
+    expect(await listed(driver)).toEqual([]);
+    const entries = (await looking(url)).collection<{ _id: object }>("listing");
+    expect((await entries.find().toArray()).map(({ _id }) => _id)).toContainEqual({ s: 0, c: "a", l: 2 });
+    verdict = "pass";
+    await committed(slow, reborn);
+    expect(await listed(driver)).toEqual(["a"]);
+  });
+
+  test("entries that a release without lives wrote are good for any life", async () => {
+    const { url } = await databaseOf(server);
+    const driver = await opened(url);
+    await committed(
+      driver,
+      creation("a"),
+      purge("a", 1),
+      append("a", 2, [1], { head: { life: 2, updatedAt: 2 } }),
+    );
+    const entries = (await looking(url)).collection<{ _id: object }>("listing");
+    await entries.deleteMany({});
+    await entries.insertOne({ _id: { s: 0, c: "a" } });
+    for (let round = 0; round < 2; round += 1) expect(await listed(await opened(url))).toEqual(["a"]);
+    await committed(driver, append("a", 3, [2], { head: { life: 2, updatedAt: 3, labels: ["x=1"] } }));
+    expect(await listed(driver)).toEqual(["a"]);
+    expect(await listed(driver, 2, ["x=1"])).toEqual(["a"]);
   });
 });
