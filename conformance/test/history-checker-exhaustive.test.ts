@@ -86,20 +86,21 @@ const plans = (most: number): fc.Arbitrary<Plan> =>
 /** Plays a plan on the model, each call at one moment between its beginning and its end. */
 function play({ commits: shapes, calls: wanted, order }: Plan): Call[] {
   const commits: Commit[] = [];
+  const decidedOn = new Map<Commit, Head | undefined>();
   for (const [index, { parent, size, keys, mark, purge, gone }] of shapes.entries()) {
     const before = parent === 0 ? undefined : commits[(parent - 1) % Math.max(1, commits.length)]?.head;
     const messages = Array.from({ length: size }, (_, place) => `"${index}.${place}"`);
     const kind = index % 2 === 0 ? ("compaction" as const) : ("reset" as const);
-    commits.push(
-      commitOn(before, ID, {
-        token: `t${index}`,
-        messages,
-        keys,
-        purge,
-        firstSeq: firstSeqAfter(before, size, gone),
-        ...(mark && { marks: [{ kind, body: "{}" }] }),
-      }),
-    );
+    const commit = commitOn(before, ID, {
+      token: `t${index}`,
+      messages,
+      keys,
+      purge,
+      firstSeq: firstSeqAfter(before, size, gone),
+      ...(mark && { marks: [{ kind, body: "{}" }] }),
+    });
+    commits.push(commit);
+    decidedOn.set(commit, before);
   }
   // Every beginning and end gets a place of its own.
   const ends = order
@@ -125,8 +126,10 @@ function play({ commits: shapes, calls: wanted, order }: Plan): Call[] {
     const open = fate === "unknown" || fate === "late" || fate === "lost" || fate === "unanswered";
     if (what === "commit") {
       const fits = (landed.at(-1)?.head.revision ?? 0) === commit.base;
+      // Not on another one of the same revision, with other numbers.
+      const onLatest = decidedOn.get(commit) === landed.at(-1)?.head;
       const sane =
-        isNextStep(landed, commit) ||
+        (onLatest && isNextStep(landed, commit)) ||
         model.keys(
           ID,
           commit.keys.map(({ key }) => key),
