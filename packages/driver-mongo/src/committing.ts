@@ -1,5 +1,5 @@
 import { DriverUnavailableError, type Commit, type CommitOutcome, type Head } from "@fastpaca/core";
-import { encodeCommit, sizeAtMost, sizeOf, type CommitDocument, type CommitId } from "./commit-document.js";
+import { encodeCommit, sizeAtMost, sizeOf, type CommitDocument } from "./commit-document.js";
 import { command, durable, reading, routed, type Database } from "./database.js";
 import { asUnavailable, nothingWasDone } from "./failures.js";
 import type { HeadCache } from "./head-cache.js";
@@ -7,6 +7,7 @@ import type { Heads } from "./heads.js";
 import type { History } from "./history.js";
 import { listedAs, type Listing } from "./listing.js";
 import { DUPLICATE_KEY, readWriteReply, type WriteReply } from "./server-reply.js";
+import { settle } from "./settling.js";
 
 /** Bytes of documents in one command: a command is itself a document, and has 16 MiB at most. */
 const MAX_COMMAND_BYTES = 16 * 1024 * 1024 - 64 * 1024;
@@ -27,8 +28,8 @@ interface Attempt {
  * - where `base` does not exist, it must not be tried: it would succeed, and leave a gap.
  *
  * That `base` exists stays true once it was: so it is enough to have seen it at any time before, in a commit of one's
- * own or in a majority read, and that is what the cache remembers. Only bases that it does not know, or has read from a
- * single server that might lose them in a crash, are made sure of first.
+ * own or in a settled read, and that is what the cache remembers. Only bases that it does not know are made sure of
+ * first.
  */
 export class Committing {
   readonly #database: Database;
@@ -76,11 +77,11 @@ export class Committing {
       const { id, base } = attempt.commit;
       const known = this.#cache.get(id);
       if (known !== undefined && known.head.revision > base) attempt.outcome = "conflict";
-      else if (base > 0 && !(known?.settled === true && known.head.revision === base)) doubtful.push(attempt);
+      else if (base > 0 && known?.head.revision !== base) doubtful.push(attempt);
     }
     while (doubtful.length > 0) {
       const wanted = doubtful.map(({ commit: { id, base } }) => ({ c: id, r: base }));
-      if ((await this.#settle(wanted, signal)) === wanted.length) return;
+      if ((await settle(this.#database, wanted, signal)) === wanted.length) return;
       const ids = wanted.map(({ c }) => c);
       const found = await this.#database.commits
         .find(routed(this.#database, ids, { _id: { $in: wanted } }), {
@@ -94,24 +95,6 @@ export class Committing {
       for (const attempt of doubtful) if (!present.has(attempt.commit.id)) attempt.outcome = "conflict";
       doubtful = doubtful.filter(({ outcome }) => outcome === undefined);
     }
-  }
-
-  /**
-   * Waits until commits are where no failure can take them back. An update that changes nothing waits for everything
-   * that it has seen, as an update that changes something waits for itself.
-   * @returns how many of them exist
-   */
-  async #settle(wanted: readonly CommitId[], signal: AbortSignal): Promise<number> {
-    const updates = wanted.map((_id) => ({
-      q: routed(this.#database, [_id.c], { _id }),
-      u: { $unset: { none: "" } },
-    }));
-    const update = { update: this.#name, updates, ordered: false, writeConcern: durable(this.#database) };
-    const { n, doubt, errors } = readWriteReply(await command(this.#database, update, signal));
-    const problem = doubt ?? errors[0]?.message;
-    if (problem !== undefined)
-      throw new DriverUnavailableError(`MongoDB cannot make sure of a commit: ${problem}`);
-    return n;
   }
 
   /** One unordered command. Rejects only where nothing was applied. */
@@ -149,7 +132,7 @@ export class Committing {
   #remember({ id, head }: Commit): void {
     const before = this.#cache.get(id)?.head;
     if (before !== undefined) this.#listing.outdate(before, head);
-    this.#cache.put({ head, settled: true, listed: head.purged ? undefined : listedAs(head) });
+    this.#cache.put({ head, listed: head.purged ? undefined : listedAs(head) });
   }
 
   /** Finds out the heads that won and the keys that are held. */
@@ -182,7 +165,7 @@ export class Committing {
   async #winners(refused: readonly Attempt[], signal: AbortSignal): Promise<Map<string, Head> | undefined> {
     try {
       const taken = refused.map(({ commit: { id, base } }) => ({ c: id, r: base + 1 }));
-      await this.#settle(taken, signal);
+      await settle(this.#database, taken, signal);
       const heads = await this.#heads.newest(
         taken.map(({ c }) => c),
         signal,

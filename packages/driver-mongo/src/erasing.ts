@@ -1,4 +1,4 @@
-import type { Head } from "@fastpaca/core";
+import type { Head, StoredMessage } from "@fastpaca/core";
 import type { Document } from "mongodb";
 import {
   CONTENT_FIELDS,
@@ -79,9 +79,10 @@ export class Erasing {
     return documents.map(({ _id }) => _id.r);
   }
 
-  async #keptBy(head: Head, from: number): Promise<Kept> {
+  async #keptBy(head: Head, below: number): Promise<Kept> {
     const { id, life } = head;
-    const [oldest] = await this.#history.messages(id, from, from, callDeadline());
+    const oldest = await this.#oldest(head, below);
+    const kept = { from: oldest?.seq ?? head.lastSeq + 1, version: oldest?.version ?? head.version + 1 };
     const cursor = this.#database.commits.find<CommitDocument>(
       { "_id.c": id, l: life, m: { $gt: 0 } },
       { ...reading(this.#database, callDeadline()), projection: { w: 1 }, sort: { m: -1 }, batchSize: SLICE },
@@ -89,14 +90,25 @@ export class Erasing {
     try {
       for await (const document of cursor) {
         const summary = decodeMarks(document).findLast(({ kind }) => kind === "compaction");
-        if (summary !== undefined) {
-          return { from, version: oldest?.version ?? head.version + 1, summary: summary.version };
-        }
+        if (summary !== undefined) return { ...kept, summary: summary.version };
       }
     } finally {
       await cursor.close();
     }
-    return { from, version: oldest?.version ?? head.version + 1, summary: undefined };
+    return { ...kept, summary: undefined };
+  }
+
+  /** The oldest message that is not below a seq: more may be gone already. */
+  async #oldest({ id, life }: Head, below: number): Promise<StoredMessage | undefined> {
+    const at = async (seq: number): Promise<StoredMessage | undefined> =>
+      (await this.#history.messages(id, seq, seq, callDeadline()))[0];
+    const first = await at(below);
+    if (first !== undefined) return first;
+    const next = await this.#database.commits.findOne<CommitDocument>(
+      { "_id.c": id, l: life, f: { $gt: below }, n: { $exists: true } },
+      { ...reading(this.#database, callDeadline()), projection: { f: 1 }, sort: { f: 1, "_id.r": 1 } },
+    );
+    return next?.f === undefined ? undefined : at(next.f);
   }
 
   /** Erases what came before each purge whose erasure is not finished, also those that a crash interrupted. */

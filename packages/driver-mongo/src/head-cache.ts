@@ -7,9 +7,8 @@ const OVERHEAD = 512;
 
 /** What this process knows of a conversation. It may have gone on since. */
 export interface Known {
+  /** No failure can take this revision back, so that the next one may be inserted on it. */
   readonly head: Head;
-  /** Whether no failure can take this revision back: then the next one may be inserted on it. */
-  readonly settled: boolean;
   /** Slot of the listing in which this process has seen to an entry, with these labels. */
   readonly listed: Listed | undefined;
 }
@@ -38,8 +37,7 @@ export class HeadCache {
     const { id, revision } = known.head;
     const present = this.#known.get(id);
     if (present !== undefined) {
-      const later = present.head.revision > revision;
-      if (later || (present.head.revision === revision && present.settled)) return;
+      if (present.head.revision > revision) return;
       this.#known.delete(id);
       this.#bytes -= bytesOf(present);
     }

@@ -4,6 +4,7 @@ import { decodeHead, type CommitDocument } from "./commit-document.js";
 import { command, reading, routed, type Database } from "./database.js";
 import type { HeadCache } from "./head-cache.js";
 import { readConversations } from "./server-reply.js";
+import { settleRead } from "./settling.js";
 
 /**
  * Finds heads. The head of a conversation is in its newest commit, and revisions have no gaps: as long as there is no
@@ -52,11 +53,11 @@ export class Heads {
         batchSize: ids.length + 1,
       })
       .toArray();
-    const settled = deployment !== "standalone";
+    await settleRead(this.#database, documents, signal);
     return documents.map((document) => {
       const head = decodeHead(document);
       const listed = this.#cache.get(head.id)?.listed;
-      this.#cache.put({ head, settled, listed });
+      this.#cache.put({ head, listed });
       return head;
     });
   }

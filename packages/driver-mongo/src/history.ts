@@ -10,6 +10,7 @@ import {
 import { reading, type Database } from "./database.js";
 import type { HeadCache } from "./head-cache.js";
 import type { Heads } from "./heads.js";
+import { settleRead } from "./settling.js";
 
 /** Reads what commits hold beside their heads. */
 export class History {
@@ -84,6 +85,8 @@ export class History {
       const found = await this.#find(filter, undefined, { k: 1, q: 1 }, signal);
       return found.some(({ k }) => k?.[0] === END_OF_KEYS) ? undefined : found;
     });
+    // Whoever is told of a key takes its append for done.
+    await settleRead(this.#database, documents, signal);
     const wanted = new Set(keys);
     return documents.flatMap(decodeKeys).filter(({ key }) => wanted.has(key));
   }

@@ -1,4 +1,4 @@
-import type { CommitOutcome, Head } from "@fastpaca/core";
+import { DriverUnavailableError, type CommitOutcome, type Head } from "@fastpaca/core";
 import { MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import { openMongo } from "../src/index.js";
@@ -15,6 +15,7 @@ import {
   opened,
   purge,
 } from "./fixture.js";
+import { updates, wireProxy, type Verdict } from "./wire-proxy.js";
 
 await describeWithMongo("commits in MongoDB", (server) => {
   test("a slow writer is told of the conflict although what it conflicts with was pruned", async () => {
@@ -78,6 +79,39 @@ await describeWithMongo("commits in MongoDB", (server) => {
     const w = server.kind === "engine" ? 1 : expect.anything();
     expect(concerns).toEqual([expect.objectContaining({ w, j: true })]);
   });
+
+  test.runIf(server.kind === "engine")(
+    "a single server shows no head and no key before its journal has it",
+    async () => {
+      const { url, tcpUrl } = await databaseOf(server);
+      const driver = await opened(url);
+      let verdict: Verdict = "pass";
+      const reader = await opened(
+        await wireProxy(tcpUrl, (message) => (updates(message, "commits") ? verdict : "pass")),
+      );
+      await committed(driver, creation("a"), append("a", 1, [1], { keys: [key("k")] }));
+      verdict = "cut";
+      await expect(reader.heads(["a"])).rejects.toBeInstanceOf(DriverUnavailableError);
+      // What was not waited for is not remembered either.
+      expect((await reader.commit([append("a", 2, [2])]).catch((error: unknown) => [error]))[0]).not.toEqual({
+        status: "committed",
+      });
+      verdict = "pass";
+      expect((await reader.heads(["a"]))[0]?.revision).toBe(2);
+      expect(await reader.keys("a", ["k"])).toEqual([key("k")]);
+      // What is remembered needs no journal, a key that came behind it does.
+      verdict = "cut";
+      expect((await reader.heads(["a"]))[0]?.revision).toBe(2);
+      await committed(driver, append("a", 2, [2], { keys: [key("later")] }));
+      await expect(reader.keys("a", ["later"])).rejects.toBeInstanceOf(DriverUnavailableError);
+      verdict = "pass";
+      expect(await reader.keys("a", ["later"])).toEqual([key("later")]);
+      // A head that was waited for is built on at once.
+      expect((await reader.heads(["a"]))[0]?.revision).toBe(3);
+      verdict = "cut";
+      expect(await reader.commit([append("a", 3, [3])])).toEqual([{ status: "committed" }]);
+    },
+  );
 
   test("a commit on a revision that does not exist leaves no gap", async () => {
     const { url } = await databaseOf(server);

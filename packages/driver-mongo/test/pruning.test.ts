@@ -51,6 +51,15 @@ await describeWithMongo("pruning in MongoDB", (server) => {
     expect((await driver.messages("a", 1, 9)).map(({ seq }) => seq)).toEqual([8]);
   });
 
+  test("below what is gone frees a compaction that a newer one has replaced since", async () => {
+    const { driver } = await summarized(append("a", 2, [2, 3], { head: { firstSeq: 3 } }));
+    await driver.prune("a", 3);
+    await committed(driver, append("a", 3, [4], { marks: [mark(5, "compaction")], head: { firstSeq: 3 } }));
+    await driver.prune("a", 2);
+    expect((await driver.marks("a", 0, 9)).map(({ version }) => version)).toEqual([5]);
+    expect(await seqs(driver, 1)).toEqual([3, 4]);
+  });
+
   test("that stopped half-way hides nothing that the head keeps", async () => {
     const { url, driver } = await summarized(
       append("a", 2, [2, 3, 4]),

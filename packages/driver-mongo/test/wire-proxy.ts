@@ -59,7 +59,16 @@ export async function wireProxy(target: string, judge: (message: Buffer) => Verd
 
 /** Whether a message is an insert into a collection. */
 export function insertsInto(message: Buffer, collection: string): boolean {
-  const name = Buffer.from(`insert\0____${collection}\0`);
-  name.writeInt32LE(collection.length + 1, "insert\0".length);
+  return isCommandOn(message, "insert", collection);
+}
+
+/** Whether a message is an update of a collection. */
+export function updates(message: Buffer, collection: string): boolean {
+  return isCommandOn(message, "update", collection);
+}
+
+function isCommandOn(message: Buffer, command: string, collection: string): boolean {
+  const name = Buffer.from(`${command}\0____${collection}\0`);
+  name.writeInt32LE(collection.length + 1, command.length + 1);
   return message.includes(name);
 }
