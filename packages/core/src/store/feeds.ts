@@ -1,4 +1,5 @@
 import type { Driver, Mark, StoredMessage } from "../driver.js";
+import { FastpacaError } from "../errors.js";
 import { existing, type Surface } from "../semantics/commands.js";
 import type { Conversation } from "../semantics/conversation.js";
 import type { CachedConversation } from "./cached-conversation.js";
@@ -11,7 +12,7 @@ const POLL = 1000;
 
 interface Slot {
   readonly feed: Feed;
-  users: number;
+  readonly subscriptions: Set<Subscription>;
   looking: boolean;
 }
 
@@ -28,6 +29,7 @@ export class Feeds {
   readonly #slots = new Map<string, Slot>();
   #poll: NodeJS.Timeout | undefined;
   #watch: Promise<(() => Promise<void>) | undefined> | undefined;
+  #closed = false;
 
   constructor(parts: FeedsParts) {
     this.#parts = parts;
@@ -36,7 +38,7 @@ export class Feeds {
   /**
    * @param cursor the last version that was processed; undefined: from now on
    * @param messages whether messages are told
-   * @throws FastpacaError `not_found`
+   * @throws FastpacaError `not_found`; `unavailable` when the feeds are closed
    */
   async subscribe(
     id: string,
@@ -49,16 +51,18 @@ export class Feeds {
     try {
       // With a shared database, as of now rather than as last seen.
       await cache.current(id);
+      if (this.#closed) throw new FastpacaError("unavailable", "the store is shutting down");
       const slot = this.#slot(cached, existing(cached.conversation, surface));
-      slot.users += 1;
-      return new Subscription(slot.feed, {
+      const subscription = new Subscription(slot.feed, {
         version: cached.conversation?.version ?? 0,
         cursor,
         context: surface === "context",
         messages,
         refresh: () => cache.refresh(id),
-        release: () => this.#release(slot),
+        release: () => this.#release(slot, subscription),
       });
+      slot.subscriptions.add(subscription);
+      return subscription;
     } catch (error) {
       cache.release(id);
       throw error;
@@ -70,9 +74,12 @@ export class Feeds {
     this.#slots.get(id)?.feed.landed(life, messages, marks).catch(this.#parts.report);
   }
 
-  /** Ends the watch. Subscriptions are closed by those who hold them. */
+  /** Closes the subscriptions that there are, and ends the watch. */
   async close(): Promise<void> {
-    clearInterval(this.#poll);
+    this.#closed = true;
+    for (const { subscriptions } of this.#slots.values()) {
+      for (const subscription of subscriptions) subscription.close();
+    }
     await (
       await this.#watch
     )?.();
@@ -84,17 +91,21 @@ export class Feeds {
       present.feed.catchUp().catch(this.#parts.report);
       return present;
     }
-    const slot = { feed: new Feed(cached, conversation), users: 0, looking: false };
+    const slot = {
+      feed: new Feed(cached, conversation),
+      subscriptions: new Set<Subscription>(),
+      looking: false,
+    };
     if (this.#slots.size === 0) this.#poll = setInterval(() => this.#lookForCommits(), POLL);
     this.#slots.set(cached.id, slot);
     this.#watch ??= this.#startWatch();
     return slot;
   }
 
-  #release(slot: Slot): void {
+  #release(slot: Slot, subscription: Subscription): void {
     const { id } = slot.feed.cached;
-    slot.users -= 1;
-    if (slot.users === 0 && this.#slots.get(id) === slot) this.#slots.delete(id);
+    slot.subscriptions.delete(subscription);
+    if (slot.subscriptions.size === 0 && this.#slots.get(id) === slot) this.#slots.delete(id);
     if (this.#slots.size === 0) clearInterval(this.#poll);
     this.#parts.cache.release(id);
   }

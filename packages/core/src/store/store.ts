@@ -87,7 +87,7 @@ export class Store implements AsyncDisposable {
     await this.#backend.head("ping");
   }
 
-  /** Takes no more writes, finishes those that were taken, closes the driver. Idempotent. */
+  /** Takes no more writes, finishes those that were taken, closes subscriptions and the driver. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

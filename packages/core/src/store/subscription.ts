@@ -46,7 +46,7 @@ export class Subscription {
 
   /**
    * The next frames, in order; waits until there is one. None at the end: behind the `tombstoned` frame, after
-   * {@link finish} when everything was handed out, or after {@link close}.
+   * {@link finish} when everything was handed out, after {@link close}, or when the store was closed.
    * @throws FastpacaError when the log cannot be read; the next call goes on where this one began
    */
   async next(): Promise<readonly Frame[]> {

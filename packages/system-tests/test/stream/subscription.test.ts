@@ -1,6 +1,6 @@
 import type { Store, Subscription } from "@fastpaca/core";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { ID, numbered, summary } from "../harness.js";
+import { fate, ID, numbered, summary } from "../harness.js";
 import { Gate } from "./gate.js";
 import { soon, turns, World } from "./world.js";
 
@@ -63,6 +63,22 @@ describe("a subscription", () => {
     subscription.close();
     expect(await waiting).toEqual([]);
     expect(await next(subscription)).toEqual([]);
+  });
+
+  test("ends with its store, and none begins behind it", async () => {
+    const gate = new Gate();
+    await using world = new World({ stores: 2, wrap: (driver) => gate.behind(driver, "heads") });
+    const store = world.store(0);
+    await store.contexts.put(ID);
+    const waiting = next(await store.contexts.subscribe(ID));
+    gate.shut();
+    const late = fate(store.contexts.subscribe(ID));
+    await soon(gate.arrived, "a look at the head");
+    await store.close();
+    gate.open();
+    expect(await waiting).toEqual([]);
+    expect(await late).toBe("unavailable");
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test("that is to finish hands out everything that has happened, and ends", async () => {
