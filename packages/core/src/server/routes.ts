@@ -331,9 +331,15 @@ function json(description: string, schema: object): object {
 }
 
 /** The body with the key that the `Idempotency-Key` header brings. */
-function withKey({ headers, body }: FastifyRequest<{ Body: AppendInput }>): AppendInput {
+function withKey({ headers, raw, body }: FastifyRequest<{ Body: AppendInput }>): AppendInput {
   const key = headers["idempotency-key"];
   if (typeof key !== "string" || !isObject(body)) return body;
+  // Several headers arrive as one, joined like this.
+  if (key.includes(", ") && (raw.headersDistinct["idempotency-key"]?.length ?? 0) > 1) {
+    throw new FastpacaError("invalid_request", "Idempotency-Key was sent more than once", {
+      field: "idempotency_key",
+    });
+  }
   if (Object.hasOwn(body, "idempotency_key") && body.idempotency_key !== key) {
     throw new FastpacaError("invalid_request", "idempotency_key differs from the Idempotency-Key header", {
       field: "idempotency_key",

@@ -7,15 +7,16 @@ import { serve, type Serving } from "./serve.js";
 import { Disconnected, requestBytes, talk, Wire, type Reply } from "./wire.js";
 
 const JSON_TYPE = [["Content-Type", "application/json"]] as const;
+const PATH = "/v1/contexts/known/messages";
 const MESSAGE = '{"message":{"role":"user","parts":[{"type":"text","text":"hello"}]}}';
 /** The default limit of a body. */
 const MIB = 1024 * 1024;
 
 const VALID = [
   requestBytes("GET", "/v1/contexts/known/tail?limit=2", []),
-  requestBytes("POST", "/v1/contexts/known/messages", JSON_TYPE, MESSAGE),
+  requestBytes("POST", PATH, JSON_TYPE, MESSAGE),
   Buffer.from(
-    `POST /v1/contexts/known/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n` +
+    `POST ${PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n` +
       `Transfer-Encoding: chunked\r\n\r\n${MESSAGE.length.toString(16)}\r\n${MESSAGE}\r\n0\r\n\r\n`,
   ),
   requestBytes("PUT", "/v1/contexts/known", [...JSON_TYPE, ["Expect", "100-continue"]], "{}"),
@@ -32,7 +33,7 @@ const BROKEN: readonly (readonly [name: string, bytes: string, status: number])[
   ["a NUL in a header", "GET /health/live HTTP/1.1\r\nHost: x\r\nX: a\u0000b\r\n\r\n", 400],
   [
     "a control character in the key",
-    `POST /v1/contexts/known/messages HTTP/1.1\r\nHost: x\r\nIdempotency-Key: a\u0001b\r\nContent-Length: 0\r\n\r\n`,
+    `POST ${PATH} HTTP/1.1\r\nHost: x\r\nIdempotency-Key: a\u0001b\r\nContent-Length: 0\r\n\r\n`,
     400,
   ],
   ["a header without a colon", "GET /health/live HTTP/1.1\r\nHost x\r\n\r\n", 400],
@@ -91,6 +92,28 @@ describe.each(BACKENDS)("what is hardly HTTP, over $name,", { timeout: 300_000 }
       const noHost = await wire.exchange("GET /v1/conversations/none HTTP/1.1\r\n\r\n", "GET");
       expect(noHost.status).toBe(404);
       expectContract(noHost, "GET");
+    } finally {
+      wire.close();
+    }
+  });
+
+  test("is refused where the key is given in two headers, unless it is one with a comma", async () => {
+    const wire = new Wire(server.port);
+    const send = (...keys: string[]): Promise<Reply> => {
+      const headers = keys.map((key) => ["Idempotency-Key", key] as const);
+      return wire.exchange(requestBytes("POST", PATH, [...JSON_TYPE, ...headers], MESSAGE), "POST");
+    };
+    try {
+      expect((await send("a, b")).status).toBe(201);
+      for (const keys of [
+        ["a", "b"],
+        ["a", "a"],
+      ]) {
+        const refused = await send(...keys);
+        expectContract(refused, "POST");
+        expect(refused.status).toBe(400);
+        expect(refused.body).toContain('"field":"idempotency_key"');
+      }
     } finally {
       wire.close();
     }
@@ -168,7 +191,7 @@ describe.each(BACKENDS)("what is hardly HTTP, over $name,", { timeout: 300_000 }
         return frame.replace('""', `"${"x".repeat(size - frame.length)}"`);
       };
       const append = (body: string): Promise<Reply> =>
-        wire.exchange(requestBytes("POST", "/v1/contexts/known/messages", JSON_TYPE, body), "POST");
+        wire.exchange(requestBytes("POST", PATH, JSON_TYPE, body), "POST");
       expect((await append(message(MIB))).status).toBe(201);
       for (const body of [message(MIB + 1), " ".repeat(MIB + 1), `"${"\u00e9".repeat(MIB / 2)}"`]) {
         expectTooLarge(await append(body));
