@@ -1,16 +1,18 @@
-import type { Head, StoredMessage } from "@fastpaca/core";
+import { DriverUnavailableError, type Head, type StoredMessage } from "@fastpaca/core";
 import type { Document } from "mongodb";
 import {
   CONTENT_FIELDS,
   decodeMarks,
+  decodeMessages,
   encodeMarks,
   HEAD_FIELDS,
   keepMessages,
   type CommitDocument,
 } from "./commit-document.js";
-import { callDeadline, command, reading, type Database } from "./database.js";
+import { callDeadline, command, durable, reading, type Database } from "./database.js";
 import type { Heads } from "./heads.js";
 import type { History } from "./history.js";
+import { readWriteReply } from "./server-reply.js";
 
 /** Commits that are read and reduced at a time. */
 const SLICE = 200;
@@ -82,7 +84,11 @@ export class Erasing {
   async #keptBy(head: Head, below: number): Promise<Kept> {
     const { id, life } = head;
     const oldest = await this.#oldest(head, below);
-    const kept = { from: oldest?.seq ?? head.lastSeq + 1, version: oldest?.version ?? head.version + 1 };
+    const kept = {
+      // Whatever was found: others prune and append meanwhile, and what this head keeps stays.
+      from: Math.min(oldest?.seq ?? head.lastSeq + 1, head.firstSeq),
+      version: oldest?.version ?? head.version + 1,
+    };
     const cursor = this.#database.commits.find<CommitDocument>(
       { "_id.c": id, l: life, m: { $gt: 0 } },
       { ...reading(this.#database, callDeadline()), projection: { w: 1 }, sort: { m: -1 }, batchSize: SLICE },
@@ -100,15 +106,18 @@ export class Erasing {
 
   /** The oldest message that is not below a seq: more may be gone already. */
   async #oldest({ id, life }: Head, below: number): Promise<StoredMessage | undefined> {
-    const at = async (seq: number): Promise<StoredMessage | undefined> =>
-      (await this.#history.messages(id, seq, seq, callDeadline()))[0];
-    const first = await at(below);
+    const [first] = await this.#history.messages(id, below, below, callDeadline());
     if (first !== undefined) return first;
+    // Where a commit begins and its first message are of one read: another prune may be at work.
     const next = await this.#database.commits.findOne<CommitDocument>(
-      { "_id.c": id, l: life, f: { $gt: below }, n: { $exists: true } },
-      { ...reading(this.#database, callDeadline()), projection: { f: 1 }, sort: { f: 1, "_id.r": 1 } },
+      { "_id.c": id, l: life, f: { $gte: below }, n: { $exists: true } },
+      {
+        ...reading(this.#database, callDeadline()),
+        projection: { f: 1, n: 1, b: { $slice: 1 } },
+        sort: { f: 1, "_id.r": 1 },
+      },
     );
-    return next?.f === undefined ? undefined : at(next.f);
+    return next === null ? undefined : decodeMessages(next)[0];
   }
 
   /** Erases what came before each purge whose erasure is not finished, also those that a crash interrupted. */
@@ -148,15 +157,18 @@ export class Erasing {
     }
   }
 
+  /** Until the reads that come next show it: they would find the same commits again. */
   async #reduce(updates: readonly Document[]): Promise<void> {
     if (updates.length === 0) return;
     const update = {
       update: this.#database.commits.collectionName,
       updates,
       ordered: false,
-      writeConcern: { w: 1 },
+      writeConcern: durable(this.#database),
     };
-    await command(this.#database, update, callDeadline());
+    const { doubt, errors } = readWriteReply(await command(this.#database, update, callDeadline()));
+    const problem = doubt ?? errors[0]?.message;
+    if (problem !== undefined) throw new DriverUnavailableError(`MongoDB cannot erase: ${problem}`);
   }
 }
 

@@ -17,8 +17,10 @@ export interface ListingId {
   /** Time divided by {@link SLOT}. Version 1 of the schema had shorter slots, in a field `b`. */
   s: number;
   c: string;
-  /** Life, where it is not the first one. Each has entries of its own: those of one that has ended can be removed while
-   * the next one begins in the same slot. Releases before lives were told apart wrote none. */
+  /**
+   * Life: each has entries of its own, so that those of one that has ended can be removed while the next one begins in
+   * the same slot. Releases before lives were told apart wrote none: such an entry is good for any life.
+   */
   l?: number;
 }
 
@@ -36,11 +38,10 @@ export function slotOf(updatedAt: number): number {
 
 /** The entry that a head needs. */
 export function entryOf({ id, updatedAt, life }: Head): ListingId {
-  const s = slotOf(updatedAt);
-  return life > 1 ? { s, c: id, l: life } : { s, c: id };
+  return { s: slotOf(updatedAt), c: id, l: life };
 }
 
 /** Whether no commit can need the entry any more: `updatedAt` never decreases, and lives that have ended stay so. */
-export function isOver({ s, l = 1 }: ListingId, { updatedAt, purged, life }: Head): boolean {
-  return s < slotOf(updatedAt) || (purged && l <= life);
+export function isOver({ s, l }: ListingId, { updatedAt, purged, life }: Head): boolean {
+  return s < slotOf(updatedAt) || (l !== undefined && (l < life || (purged && l === life)));
 }

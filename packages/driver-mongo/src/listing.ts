@@ -67,22 +67,27 @@ export class Listing {
     let last: ListingId | undefined;
     let upTo: Filter<ListingEntry> =
       after === undefined ? {} : { _id: { $lt: { s: slotOf(after.updatedAt) + 1, c: "" } } };
-    /** Entries of the slot that is being read: its order is known when all of it has been. */
-    let slot: ListingId[] = [];
+    /** Entries whose heads are not read yet. The order of a slot is known when all of it has been. */
+    let waiting: ListingId[] = [];
+    const take = async (): Promise<void> => {
+      page.push(...(await this.#order(waiting, labels, after, signal)));
+      waiting = [];
+    };
     for (;;) {
       const chunk = await this.#chunk(upTo, labels, signal);
       for (const entry of chunk) {
-        if (slot[0] !== undefined && slot[0].s !== entry.s) {
-          page.push(...(await this.#order(slot, labels, after, signal)));
-          slot = [];
+        const before = waiting.at(-1);
+        // As many slots together as the page needs at least: most have few entries, and each reading takes its time.
+        if (before !== undefined && before.s !== entry.s && waiting.length > limit - page.length) {
+          await take();
           if (page.length > limit) break;
         }
-        slot.push(entry);
+        waiting.push(entry);
       }
       if (page.length > limit) break;
       last = chunk.at(-1);
       if (last === undefined || chunk.length < CHUNK) {
-        page.push(...(await this.#order(slot, labels, after, signal)));
+        await take();
         break;
       }
       upTo = { _id: { $lt: last } };
@@ -111,17 +116,17 @@ export class Listing {
     return entries.map(({ _id }) => _id);
   }
 
-  /** The conversations that belong into a slot, in their order, behind the position. */
+  /** The conversations of some slots that belong there, in their order, behind the position. */
   async #order(
-    slot: readonly ListingId[],
+    slots: readonly ListingId[],
     labels: readonly string[],
     after: ListPosition | undefined,
     signal: AbortSignal,
   ): Promise<Head[]> {
     // Several lives of a conversation may have entries here.
     const heads = new Map<string, Head>();
-    for (let start = 0; start < slot.length; start += CHUNK) {
-      const entries = slot.slice(start, start + CHUNK);
+    for (let start = 0; start < slots.length; start += CHUNK) {
+      const entries = slots.slice(start, start + CHUNK);
       const found = await this.#heads.latest(
         entries.map(({ c }) => c),
         signal,

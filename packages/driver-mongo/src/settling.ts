@@ -28,14 +28,17 @@ export async function settle(
 
 /**
  * Waits until commits that were read are where no failure can take them back. Elsewhere majority reads have shown
- * nothing else; a single server shows what is not in its journal yet. It has one log, so that whoever waits for one of
- * them has waited for all.
+ * nothing else; a single server shows what is not in its journal yet.
+ *
+ * @throws DriverUnavailableError when the server was restarted since they were read, and has lost one of them
  */
 export async function settleRead(
   database: Database,
   read: readonly { readonly _id: CommitId }[],
   signal: AbortSignal,
 ): Promise<void> {
-  const [any] = read;
-  if (any !== undefined && database.deployment === "standalone") await settle(database, [any._id], signal);
+  if (read.length === 0 || database.deployment !== "standalone") return;
+  const ids = read.map(({ _id }) => _id);
+  if ((await settle(database, ids, signal)) < ids.length)
+    throw new DriverUnavailableError("MongoDB was restarted, and has lost what was read");
 }

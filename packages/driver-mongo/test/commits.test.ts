@@ -113,6 +113,34 @@ await describeWithMongo("commits in MongoDB", (server) => {
     },
   );
 
+  test.runIf(server.kind === "engine")(
+    "what a restart takes back while its journal is waited for is neither shown nor built on",
+    async () => {
+      const { url, tcpUrl } = await databaseOf(server);
+      const driver = await opened(url);
+      const commits = (await looking(url)).collection<{ _id: { c: string; r: number } }>("commits");
+      const late = append("a", 2, [2], { keys: [key("late", 2)] });
+      let restarting = false;
+      const reader = await opened(
+        await wireProxy(tcpUrl, async (message): Promise<Verdict> => {
+          if (restarting && updates(message, "commits")) await commits.deleteOne({ _id: { c: "a", r: 3 } });
+          return "pass";
+        }),
+      );
+      await committed(driver, creation("a"), creation("b"), append("a", 1, [1]), late);
+      restarting = true;
+      await expect(reader.heads(["b", "a"])).rejects.toBeInstanceOf(DriverUnavailableError);
+      expect(await reader.commit([append("a", 3, [3])])).toMatchObject([{ status: "conflict" }]);
+      expect(await commits.countDocuments({ "_id.c": "a" })).toBe(2);
+      expect((await reader.heads(["a"]))[0]?.revision).toBe(2);
+      restarting = false;
+      await committed(await opened(url), late);
+      restarting = true;
+      await expect(reader.keys("a", ["late"])).rejects.toBeInstanceOf(DriverUnavailableError);
+      expect(await reader.keys("a", ["late"])).toEqual([]);
+    },
+  );
+
   test("a commit on a revision that does not exist leaves no gap", async () => {
     const { url } = await databaseOf(server);
     const driver = await opened(url);

@@ -174,6 +174,27 @@ await describeWithMongo("listing in MongoDB", (server) => {
     await committed(cold, erased("b"));
     expect(await listed(other)).toEqual(["kept"]);
     expect(await entries.distinct("_id.c")).toEqual(["kept"]);
+    // Nor where the next life has begun before anybody looks.
+    await committed(driver, creation("c", labelled));
+    await committed(await opened(url), erased("c"));
+    await committed(driver, append("c", 2, [1], { head: { life: 2, updatedAt: 5200 } }));
+    expect(await listed(other)).toEqual(["c", "kept"]);
+    expect(await entries.countDocuments({ t: { $exists: true } })).toBe(0);
+  });
+
+  test("a page of many moments is read with few commands, by whoever remembers nothing", async () => {
+    const { url, name } = await databaseOf(server);
+    const driver = await opened(url);
+    const ids = Array.from({ length: 60 }, (_, index) => `c${index}`);
+    await driver.commit(ids.map((id, index) => creation(id, { updatedAt: index * 1_000 })));
+    const client = new MongoClient(url, { monitorCommands: true });
+    onTestFinished(() => client.close());
+    const cold = await openMongo({ client, database: name });
+    onTestFinished(() => cold.close());
+    let commands = 0;
+    client.on("commandStarted", () => (commands += 1));
+    expect(await listed(cold, 50)).toEqual(ids.toReversed());
+    expect(commands).toBeLessThan(20);
   });
 
   test("a life that begins in the second in which the one before ended is listed for good", async () => {

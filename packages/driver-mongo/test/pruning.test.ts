@@ -60,6 +60,27 @@ await describeWithMongo("pruning in MongoDB", (server) => {
     expect(await seqs(driver, 1)).toEqual([3, 4]);
   });
 
+  test("late, beside another prune, frees nothing that the head keeps", async () => {
+    const { url, driver } = await summarized(append("a", 2, [2]), append("a", 3, [3]), append("a", 4, [4]));
+    const other = await opened(url);
+    await committed(driver, append("a", 5, [5], { head: { firstSeq: 4 } }));
+    await driver.prune("a", 3);
+    const looks = aroundLooks({ after: () => other.prune("a", 4) });
+    await driver.prune("a", 2);
+    expect(looks()).toBe(1);
+    expect(await seqs(driver, 1)).toEqual([4, 5]);
+  });
+
+  test("beside appends to an emptied conversation frees none of them", async () => {
+    const { url, driver } = await summarized(append("a", 2, [2], { head: { firstSeq: 3 } }));
+    const other = await opened(url);
+    const appends = [3, 4].map((seq) => append("a", seq, [seq], { head: { firstSeq: 3 } }));
+    const looks = aroundLooks({ before: () => committed(other, ...appends) });
+    await driver.prune("a", 3);
+    expect(looks()).toBe(1);
+    expect(await seqs(driver, 1)).toEqual([3, 4]);
+  });
+
   test("that stopped half-way hides nothing that the head keeps", async () => {
     const { url, driver } = await summarized(
       append("a", 2, [2, 3, 4]),
@@ -133,6 +154,27 @@ await describeWithMongo("pruning in MongoDB", (server) => {
     },
   );
 });
+
+/** Does something around the first look at a single document. @returns how many looks there were */
+function aroundLooks({
+  before,
+  after,
+}: Partial<Record<"before" | "after", () => Promise<void>>>): () => number {
+  let looks = 0;
+  const findOne = Collection.prototype.findOne;
+  const spy = vi.spyOn(Collection.prototype, "findOne").mockImplementation(async function (
+    this: Collection,
+    ...args: Parameters<typeof findOne>
+  ) {
+    const first = (looks += 1) === 1;
+    if (first) await before?.();
+    const found = await findOne.apply(this, args);
+    if (first) await after?.();
+    return found;
+  });
+  onTestFinished(() => spy.mockRestore());
+  return () => looks;
+}
 
 /** Does something before the second search of messages is carried out. @returns how many searches there were */
 function betweenSearches(something: () => Promise<void>): () => number {

@@ -12,7 +12,10 @@ export type Verdict =
   | "swallow";
 
 /** A proxy before a MongoDB server that judges each message, by its bytes, as it passes. */
-export async function wireProxy(target: string, judge: (message: Buffer) => Verdict): Promise<string> {
+export async function wireProxy(
+  target: string,
+  judge: (message: Buffer) => Verdict | Promise<Verdict>,
+): Promise<string> {
   const { hostname, port, pathname, search } = new URL(target);
   const sockets = new Set<Socket>();
   const proxy = createServer((client) => {
@@ -28,22 +31,25 @@ export async function wireProxy(target: string, judge: (message: Buffer) => Verd
       socket.on("close", end);
     }
     server.on("data", (reply) => deaf || client.write(reply));
+    const deliver = async (message: Buffer): Promise<void> => {
+      const verdict = await judge(message);
+      if (verdict === "pass") server.write(message);
+      else if (verdict === "cut") end();
+      else if (verdict === "cut behind") {
+        deaf = true;
+        // The server has done it when it answers.
+        server.once("data", end);
+        server.write(message);
+      }
+    };
     let pending = Buffer.alloc(0);
+    let delivered = Promise.resolve();
     client.on("data", (chunk: Buffer) => {
       pending = Buffer.concat([pending, chunk]);
       while (pending.length >= 4 && pending.length >= pending.readInt32LE(0)) {
         const message = pending.subarray(0, pending.readInt32LE(0));
         pending = pending.subarray(message.length);
-        const verdict = judge(message);
-        if (verdict === "pass") server.write(message);
-        else if (verdict === "cut") return end();
-        else if (verdict === "swallow") continue;
-        else {
-          deaf = true;
-          // The server has done it when it answers.
-          server.once("data", end);
-          server.write(message);
-        }
+        delivered = delivered.then(() => deliver(message)).catch(end);
       }
     });
   });

@@ -14,6 +14,8 @@ interface Slot {
   readonly feed: Feed;
   readonly subscriptions: Set<Subscription>;
   looking: boolean;
+  /** Whether to look again: what is being read may be older than the last hint. */
+  again: boolean;
 }
 
 export interface FeedsParts {
@@ -95,6 +97,7 @@ export class Feeds {
       feed: new Feed(cached, conversation),
       subscriptions: new Set<Subscription>(),
       looking: false,
+      again: false,
     };
     if (this.#slots.size === 0) this.#poll = setInterval(() => this.#lookForCommits(), POLL);
     this.#slots.set(cached.id, slot);
@@ -129,7 +132,9 @@ export class Feeds {
   /** Finds out whether a conversation changed elsewhere, and reads on what could not be read before. */
   async #look(id: string): Promise<void> {
     const slot = this.#slots.get(id);
-    if (slot === undefined || slot.looking) return;
+    if (slot === undefined) return;
+    slot.again = slot.looking;
+    if (slot.looking) return;
     slot.looking = true;
     try {
       if (this.#parts.driver.traits.shared) await this.#parts.cache.refresh(id);
@@ -138,6 +143,7 @@ export class Feeds {
       this.#parts.report(error);
     } finally {
       slot.looking = false;
+      if (slot.again) void this.#look(id);
     }
   }
 }

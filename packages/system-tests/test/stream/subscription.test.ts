@@ -116,6 +116,24 @@ describe("a subscription", () => {
     expect(await next(subscription)).toEqual([]);
   });
 
+  test("is told by a hint that comes while an earlier one is looked into", async () => {
+    const gate = new Gate();
+    await using world = new World({
+      stores: 2,
+      hints: ["prompt"],
+      wrap: (driver, at) => (at === 0 ? gate.behind(driver, "heads") : driver),
+    });
+    const [mine, other] = [world.store(0), world.store(1)];
+    await mine.conversations.put(ID);
+    const subscription = await mine.conversations.subscribe(ID);
+    gate.shut();
+    world.hint([ID]);
+    await soon(gate.arrived, "a look at the head");
+    await append(other, 1, 1);
+    gate.open();
+    expect(await take(subscription, 1)).toEqual(range(1, 1));
+  });
+
   test("is told without further ado of what happened while it read what it does not show", async () => {
     const gate = new Gate();
     await using world = new World({ stores: 1, wrap: (driver) => gate.behind(driver, "marks") });
