@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { within } from "./deadline.js";
-import { afterSending, beforeSending, UnansweredError } from "./errors.js";
+import { afterSending, beforeSending, mayBeRepeated, UnansweredError } from "./errors.js";
 import type { PostgresClient, PostgresPool, PostgresQuery } from "./pool.js";
 import type { TextRow } from "./rows.js";
 
@@ -8,6 +8,10 @@ import type { TextRow } from "./rows.js";
 export const CONNECT_DEADLINE = 4_000;
 /** Longest that one statement of a migration may take, in milliseconds: another process may be migrating. */
 const SESSION_DEADLINE = 60_000;
+/** For this many milliseconds a statement that came in another one's way is sent again. */
+const REPEAT_FOR = 4_000;
+/** For this many milliseconds the server may go on with a statement whose connection was ended: as long as TCP tries. */
+const LEFT_FOR = 15 * 60_000;
 
 /** A statement with the name under which connections keep it prepared. */
 export interface Statement {
@@ -23,49 +27,57 @@ export function statement(text: string): Statement {
 /** Columns stay the text that they come as: who asked knows better what they are. */
 const types: NonNullable<PostgresQuery["types"]> = { getTypeParser: () => (value) => value };
 
+export interface ConnectionsOptions {
+  /** Keep statements prepared. */
+  readonly prepare: boolean;
+  /** Longest that one statement may take, in milliseconds. */
+  readonly deadline: number;
+  /** Connections of the pool. */
+  readonly size: number;
+}
+
 /** Runs single statements on the connections of a pool, each with a deadline, and says what a failure means. */
 export class Connections {
   readonly #pool: PostgresPool;
-  readonly #prepare: boolean;
-  readonly #deadline: number;
+  readonly #options: ConnectionsOptions;
   readonly #heard = new WeakSet<PostgresClient>();
+  /** Connections that wait for an answer. */
+  readonly #running = new Set<PostgresClient>();
+  /** When connections were ended whose statements the server may still be at: on the clock of `performance.now`. */
+  #left: number[] = [];
 
-  /**
-   * @param prepare keep statements prepared
-   * @param deadline longest that one statement may take, in milliseconds
-   */
-  constructor(pool: PostgresPool, prepare: boolean, deadline: number) {
+  constructor(pool: PostgresPool, options: ConnectionsOptions) {
     this.#pool = pool;
-    this.#prepare = prepare;
-    this.#deadline = deadline;
+    this.#options = options;
   }
 
   /**
-   * Runs one statement.
+   * Runs one statement; again where it was rolled back because it came in the way of another one.
    * @throws RefusedError when Postgres answered that it did not do it, {@link UnansweredError} when no answer came, and
    *   another DriverUnavailableError when it was not sent
    */
-  async run({ text, name }: Statement, values: readonly (Buffer | string)[]): Promise<TextRow[]> {
-    const query = { text, values: [...values], rowMode: "array" as const, types };
-    const client = await this.connect();
-    return this.#send(client, this.#prepare ? { ...query, name } : query);
+  run({ text, name }: Statement, values: readonly (Buffer | string)[]): Promise<TextRow[]> {
+    return this.#repeat({ text, ...(this.#options.prepare ? { name } : {}), values: [...values] });
   }
 
-  /** Runs a statement that is planned anew each time, for the values that it has. */
-  async runOnce(text: string, values: readonly (Buffer | string)[]): Promise<TextRow[]> {
-    const client = await this.connect();
-    return this.#send(client, { text, values: [...values], rowMode: "array", types });
+  /** As {@link run}; the statement is planned anew each time, for the values that it has. */
+  runOnce(text: string, values: readonly (Buffer | string)[]): Promise<TextRow[]> {
+    return this.#repeat({ text, values: [...values] });
   }
 
-  /** Runs statements on one connection, which is given back if they succeed and ended if not. */
+  /** Runs a transaction on one connection, which is given back if it succeeds and ended if not. */
   async session<T>(body: (query: (text: string) => Promise<unknown[]>) => Promise<T>): Promise<T> {
     const client = await this.connect();
     let failed = true;
     try {
-      const result = await body(async (text) => {
+      const query = async (text: string): Promise<unknown[]> => {
         const { rows } = await within(client.query({ text, rowMode: "array" }), SESSION_DEADLINE);
         return rows;
-      });
+      };
+      await query("BEGIN");
+      await query(`SET LOCAL statement_timeout = ${SESSION_DEADLINE}`);
+      const result = await body(query);
+      await query("COMMIT");
       failed = false;
       return result;
     } finally {
@@ -73,51 +85,100 @@ export class Connections {
     }
   }
 
-  /** A connection of the pool. Whoever takes it releases it. */
+  /**
+   * A connection of the pool, to a server that takes writes. Whoever takes it releases it.
+   * @throws DriverUnavailableError
+   */
   async connect(): Promise<PostgresClient> {
     const connecting = this.#pool.connect();
+    let client: PostgresClient;
     try {
-      const client = await within(connecting, CONNECT_DEADLINE);
-      if (!this.#heard.has(client)) {
-        this.#heard.add(client);
-        // The statement that runs is told, too; without a listener it would end the process.
-        client.on("error", () => undefined);
-      }
-      return client;
+      client = await within(connecting, CONNECT_DEADLINE);
     } catch (error) {
       connecting.then(
-        (client) => client.release(),
+        (late) => late.release(),
         () => undefined,
       );
       throw beforeSending(error);
     }
+    if (this.#heard.has(client)) return client;
+    // The statement that runs is told, too; without a listener it would end the process.
+    client.on("error", () => undefined);
+    try {
+      await refuseStandby(client);
+    } catch (error) {
+      client.release(true);
+      throw beforeSending(error);
+    }
+    this.#heard.add(client);
+    return client;
+  }
+
+  /** Ends the connections whose statements were given up and have kept their place. */
+  close(): void {
+    for (const client of this.#running) this.#giveBack(client, true);
+  }
+
+  async #repeat(query: PostgresQuery): Promise<TextRow[]> {
+    const started = performance.now();
+    for (;;) {
+      try {
+        return await this.#send(await this.connect(), { ...query, rowMode: "array", types });
+      } catch (error) {
+        if (!mayBeRepeated(error) || performance.now() - started > REPEAT_FOR) throw error;
+      }
+    }
   }
 
   #send(client: PostgresClient, query: PostgresQuery): Promise<TextRow[]> {
+    const { deadline } = this.#options;
+    this.#running.add(client);
     return new Promise((resolve, reject) => {
-      let late = false;
       const timer = setTimeout(() => {
-        late = true;
-        client.release(true);
-        reject(new UnansweredError(`Postgres did not answer within ${this.#deadline} ms`));
-      }, this.#deadline);
+        if (this.#mayLeave()) this.#giveBack(client, true);
+        reject(new UnansweredError(`Postgres did not answer within ${deadline} ms`));
+      }, deadline);
       client.query(query).then(
         ({ rows }) => {
-          if (late) return;
           clearTimeout(timer);
-          client.release();
+          this.#giveBack(client, false);
           // Rows are arrays of text: that is what `rowMode` and `types` ask for.
           // oxlint-disable-next-line typescript/no-unsafe-type-assertion
           resolve(rows as TextRow[]);
         },
         (error: unknown) => {
-          if (late) return;
           clearTimeout(timer);
           const meaning = afterSending(error);
-          client.release(meaning instanceof UnansweredError);
+          this.#giveBack(client, meaning instanceof UnansweredError);
           reject(meaning);
         },
       );
     });
   }
+
+  #giveBack(client: PostgresClient, end: boolean): void {
+    if (this.#running.delete(client)) client.release(end);
+  }
+
+  /**
+   * Whether a connection may be ended whose statement has no answer. The server goes on with it: as many may be left
+   * there as the pool has, so that it never serves more than twice as many. The next ones keep their place in the pool
+   * until they are answered.
+   */
+  #mayLeave(): boolean {
+    const now = performance.now();
+    this.#left = this.#left.filter((at) => now - at < LEFT_FOR);
+    if (this.#left.length >= this.#options.size) return false;
+    this.#left.push(now);
+    return true;
+  }
+}
+
+/** The address may lead to a server that was demoted, whose reads are of the past. */
+async function refuseStandby(client: PostgresClient): Promise<void> {
+  const text = "SELECT current_setting('transaction_read_only')";
+  const { rows } = await within(client.query({ text, rowMode: "array", types }), CONNECT_DEADLINE);
+  const [row] = rows;
+  if (Array.isArray(row) && row[0] === "on")
+    throw new Error("it takes no writes: it is a standby, or read-only");
 }

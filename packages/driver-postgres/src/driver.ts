@@ -17,18 +17,16 @@ import { batchOf, outcomesOf } from "./batch.js";
 import { commitStatement, type CommitParts } from "./commit-statement.js";
 import { statement, type Connections, type Statement } from "./connections.js";
 import { Eraser } from "./eraser.js";
-import { isDuplicate, mayBeRepeated, UnansweredError } from "./errors.js";
+import { isDuplicate, UnansweredError } from "./errors.js";
 import { HintOutbox } from "./hints.js";
 import { Listener } from "./listener.js";
 import type { PostgresClient } from "./pool.js";
 import { pruner, type Prune } from "./prune.js";
 import { listStatement, readStatements, type ReadStatements } from "./read-statements.js";
-import { headOfText, keyOf, markOf, messageOf, type TextRow } from "./rows.js";
+import { headOfText, keyOf, markOf, messageOf } from "./rows.js";
 import { singleOf, singleStatement } from "./single-statement.js";
 import type { Tables } from "./tables.js";
 
-/** For this many milliseconds a batch that came in another one's way is sent again. */
-const REPEAT_FOR = 4_000;
 /** For this many milliseconds keys are looked up after one was held. */
 const LOOK_UP_FOR = 1_000;
 
@@ -98,11 +96,13 @@ export class PostgresDriver implements Driver {
       } catch (error) {
         if (!(error instanceof UnansweredError)) throw error;
         this.#parts.log("warn", `the outcome of ${commits.length} commits is unknown: ${error.message}`);
-        return commits.map(() => ({ status: "unknown" }));
+        outcomes = commits.map(() => ({ status: "unknown" }));
       }
-      const landed = commits.filter((_, index) => outcomes[index]?.status === "committed");
-      this.#hints.add(landed.map(({ id }) => id));
-      if (landed.some(({ head }) => head.purged)) this.#eraser.wake();
+      const landed = (_: Commit, index: number): boolean =>
+        outcomes[index]?.status === "committed" || outcomes[index]?.status === "unknown";
+      this.#hints.add(commits.filter(landed).map(({ id }) => id));
+      // Whatever became of it: one in conflict may be in conflict with itself, handed over before without an answer.
+      if (commits.some(({ head }) => head.purged)) this.#eraser.wake();
       return outcomes;
     });
   }
@@ -179,6 +179,7 @@ export class PostgresDriver implements Driver {
     await Promise.allSettled(this.#running);
     await Promise.all([...this.#listeners].map((listener) => listener.stop()));
     await Promise.all([this.#hints.close(), this.#eraser.close()]);
+    this.#connections.close();
     await this.#parts.release();
   }
 
@@ -214,24 +215,16 @@ export class PostgresDriver implements Driver {
   async #send(commits: readonly Commit[], lookup: boolean): Promise<CommitOutcome[]> {
     const single = lookup ? undefined : singleOf(commits);
     if (single !== undefined) {
-      const rows = await this.#repeat(single.keyed ? this.#keyedSingle : this.#single, single.values);
+      const rows = await this.#connections.run(
+        single.keyed ? this.#keyedSingle : this.#single,
+        single.values,
+      );
       if (rows.length > 0) return [{ status: "committed" }];
       // Nothing was applied. Why not, the other statement tells, or applies it.
     }
     const batch = batchOf(commits);
     const statement = this.#commitStatement({ ...batch.parts, lookup });
-    return outcomesOf(batch, await this.#repeat(statement, batch.values));
-  }
-
-  async #repeat(statement: Statement, values: readonly (Buffer | string)[]): Promise<TextRow[]> {
-    const started = performance.now();
-    for (;;) {
-      try {
-        return await this.#connections.run(statement, values);
-      } catch (error) {
-        if (!mayBeRepeated(error) || performance.now() - started > REPEAT_FOR) throw error;
-      }
-    }
+    return outcomesOf(batch, await this.#connections.run(statement, batch.values));
   }
 
   #commitStatement(parts: CommitParts): Statement {

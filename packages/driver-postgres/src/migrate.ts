@@ -13,7 +13,6 @@ export async function applyMigrations(connections: Connections, place: Place): P
   if (!isBehind(found, place)) return;
   await connections
     .session(async (query) => {
-      await query("BEGIN");
       // Until the end of the transaction: it works behind a transaction pooler, and goes with the connection.
       await query(`SELECT pg_advisory_xact_lock(${LOCK})`);
       const { schema } = tablesIn(place);
@@ -27,7 +26,6 @@ export async function applyMigrations(connections: Connections, place: Place): P
           if (step > version) await query(`${sql}\n${record(place, step)}`);
         }
       }
-      await query("COMMIT");
     })
     .catch((error: unknown) => {
       throw explained(error, place);

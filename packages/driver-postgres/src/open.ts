@@ -1,7 +1,8 @@
-import { DriverUnavailableError, type Driver } from "@fastpaca/core";
+import type { Driver } from "@fastpaca/core";
 import pg from "pg";
 import { Connections, CONNECT_DEADLINE } from "./connections.js";
 import { PostgresDriver } from "./driver.js";
+import { codeOf } from "./errors.js";
 import { applyMigrations, checkVersion } from "./migrate.js";
 import { settingsOf, type PostgresOptions, type Settings } from "./options.js";
 import type { PostgresClient, PostgresPool } from "./pool.js";
@@ -9,6 +10,12 @@ import { tablesIn } from "./tables.js";
 
 /** Idle connections stay for this many milliseconds: logging in again is dear. */
 const IDLE = 300_000;
+/** Milliseconds of silence after which a connection is probed: the system's default is two hours. */
+const PROBE_AFTER = 30_000;
+/** Of a statement's time, what the server has for it: so that its answer, that nothing was done, comes before the end. */
+const SERVERS_SHARE = 0.9;
+/** Encodings that hold every text. */
+const ENCODINGS = new Set(["UTF8", "SQL_ASCII"]);
 
 interface Source {
   readonly pool: PostgresPool;
@@ -24,15 +31,30 @@ interface Source {
  */
 export async function openPostgres(options: PostgresOptions): Promise<Driver & AsyncDisposable> {
   const settings = settingsOf(options);
+  const { log, statementTimeoutMs } = settings;
+  try {
+    return await open(settings, Math.ceil(statementTimeoutMs * SERVERS_SHARE));
+  } catch (error) {
+    if (!refusesParameters(error)) throw error;
+    log("info", "the pooler takes no statement_timeout: set it for the database user");
+    return open(settings, undefined);
+  }
+}
+
+/** @param serverTimeout after how many milliseconds the server ends a statement itself */
+async function open(
+  settings: Settings,
+  serverTimeout: number | undefined,
+): Promise<Driver & AsyncDisposable> {
   const tables = tablesIn(settings.place);
-  const { pool, release, ...source } = sourceOf(settings);
-  const { prepare, statementTimeoutMs, log, migrate, place } = settings;
-  const connections = new Connections(pool, prepare, statementTimeoutMs);
+  const { pool, release, ...source } = sourceOf(settings, serverTimeout);
+  const { prepare, poolSize, statementTimeoutMs, log, migrate, place } = settings;
+  const connections = new Connections(pool, { prepare, deadline: statementTimeoutMs, size: poolSize });
   const connectListener = source.connectListener ?? (() => connections.connect());
   try {
     if (migrate) await applyMigrations(connections, place);
     else await checkVersion(connections, place);
-    await warnOfLosses(connections, log);
+    await checkServer(connections, log);
     return new PostgresDriver({ connections, tables, connectListener, release, log });
   } catch (error) {
     await release();
@@ -46,7 +68,7 @@ export async function migratePostgres(options: PostgresOptions): Promise<void> {
   await driver.close();
 }
 
-function sourceOf({ source, poolSize, log }: Settings): Source {
+function sourceOf({ source, poolSize, log }: Settings, serverTimeout: number | undefined): Source {
   if ("pool" in source) {
     const { pool } = source;
     return { pool, release: () => Promise.resolve() };
@@ -56,6 +78,8 @@ function sourceOf({ source, poolSize, log }: Settings): Source {
     fallback_application_name: "fastpaca",
     connectionTimeoutMillis: CONNECT_DEADLINE,
     keepAlive: true,
+    keepAliveInitialDelayMillis: PROBE_AFTER,
+    ...(serverTimeout === undefined ? {} : { statement_timeout: serverTimeout }),
   };
   checkUrl(config);
   const pool = new pg.Pool({ ...config, max: poolSize, idleTimeoutMillis: IDLE });
@@ -92,10 +116,17 @@ async function connectAlone(config: pg.ClientConfig): Promise<PostgresClient> {
   });
 }
 
+/** PgBouncer ends the login over settings that it does not know, unless it is told to ignore them. */
+function refusesParameters(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (codeOf(cause) === "08P01" && cause.message.includes("startup parameter")) return true;
+  return false;
+}
+
 /** Durable is what Postgres was set up to be. */
-async function warnOfLosses(connections: Connections, log: Settings["log"]): Promise<void> {
+async function checkServer(connections: Connections, log: Settings["log"]): Promise<void> {
   const [row] = await connections.runOnce(
-    "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('default_transaction_read_only')",
+    "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_encoding')",
     [],
   );
   if (row?.[0] === "off" || row?.[1] === "off")
@@ -103,5 +134,7 @@ async function warnOfLosses(connections: Connections, log: Settings["log"]): Pro
       "warn",
       "Postgres is set to lose acknowledged commits in a crash (fsync or synchronous_commit is off)",
     );
-  if (row?.[2] === "on") throw new DriverUnavailableError("the Postgres database is read-only");
+  const encoding = row?.[2] ?? "";
+  if (!ENCODINGS.has(encoding))
+    throw new Error(`the encoding of the Postgres database is ${encoding}, which lacks characters: use UTF8`);
 }

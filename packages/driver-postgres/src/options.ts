@@ -15,9 +15,15 @@ export interface PostgresOptions {
   readonly migrate?: boolean;
   /** Keep statements prepared on the server. Default true; false behind a pooler that does not. In a URL: `prepare`. */
   readonly prepare?: boolean;
-  /** Most connections, 1 to 1000, beside the one that listens. Default 8. In a URL: `pool_size`. */
+  /**
+   * Most connections, 1 to 1000, beside the one that listens. While Postgres leaves statements unanswered, it may serve
+   * twice as many. Default 8. In a URL: `pool_size`.
+   */
   readonly poolSize?: number;
-  /** Longest wait for the answer to a statement, in milliseconds. Default 10000. In a URL: `statement_timeout_ms`. */
+  /**
+   * Longest wait for the answer to a statement, in milliseconds. Postgres ends it itself a tenth earlier, unless the
+   * pool is yours. Default 10000. In a URL: `statement_timeout_ms`.
+   */
   readonly statementTimeoutMs?: number;
   /** Is told what an operator should know. */
   readonly log?: (level: "info" | "warn" | "error", message: string) => void;

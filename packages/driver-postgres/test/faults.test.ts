@@ -1,8 +1,9 @@
 import { DriverUnavailableError } from "@fastpaca/core";
 import { ownPostgresOrSkip, type OwnPostgresServer } from "@fastpaca/test-backends/postgres";
+import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "vitest";
 import { lineTo, type Line } from "./support/cut.ts";
-import { append, creation, describeWithPostgres, eventually } from "./support/using.ts";
+import { append, creation, describeWithPostgres, eventually, head, lockedOut } from "./support/using.ts";
 
 let own: OwnPostgresServer | undefined;
 const start = async (): Promise<OwnPostgresServer | undefined> => (own = await ownPostgresOrSkip());
@@ -83,6 +84,86 @@ await describeWithPostgres(
       await rejected;
       await other.query("ROLLBACK");
       expect(await driver.messages("a", 1, 9)).toEqual([]);
+    });
+
+    test("what waits for somebody else's lock is ended by the server, in time to say so", async () => {
+      const { url } = await database();
+      const driver = await open({ url: `${url}?statement_timeout_ms=1000` });
+      await driver.commit([creation("a"), creation("b")]);
+      const other = await connect(url);
+      await other.query("BEGIN");
+      await other.query("SELECT FROM fastpaca_heads WHERE id = 'a' FOR UPDATE");
+      await expect(driver.commit([append("a", 1, 1)])).rejects.toThrow("57014");
+      await lockedOut(0, await connect(url));
+      expect(await driver.commit([append("b", 1, 1)])).toEqual([{ status: "committed" }]);
+    });
+
+    test("what waits for a standby that is away is left behind twice as often as the pool is large, at most", async () => {
+      const { url } = await database();
+      const witness = await connect(url);
+      const driver = await open({ url: `${url}?pool_size=2&statement_timeout_ms=200` });
+      const setting = async (sql: string): Promise<void> => {
+        await witness.query(sql);
+        await witness.query("SELECT pg_reload_conf()");
+      };
+      later(() => setting("ALTER SYSTEM RESET synchronous_standby_names"));
+      await setting("ALTER SYSTEM SET synchronous_standby_names = 'away'");
+      const asked = async (sql: string): Promise<unknown> =>
+        (await witness.query({ text: sql, rowMode: "array" })).rows[0];
+      await eventually(async () =>
+        isDeepStrictEqual(await asked("SHOW synchronous_standby_names"), ["away"]),
+      );
+      for (const id of ["a", "b", "c", "d"])
+        expect(await driver.commit([creation(id)])).toEqual([{ status: "unknown" }]);
+      await expect(driver.commit([creation("e")])).rejects.toThrow("cannot be reached");
+      expect(
+        await asked(
+          "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()",
+        ),
+      ).toEqual([4]);
+      await setting("ALTER SYSTEM RESET synchronous_standby_names");
+      await eventually(async () =>
+        (await driver.heads(["a", "b", "c", "d"]).catch(() => [undefined])).every(Boolean),
+      );
+      expect(await driver.commit([creation("e")])).toEqual([{ status: "committed" }]);
+    });
+
+    test("a purge without an answer is erased all the same", async () => {
+      const { url } = await database();
+      const { driver, line } = await over(`${url}?pool_size=1&statement_timeout_ms=300`);
+      await driver.commit([creation("a")]);
+      await driver.commit([append("a", 1, 1, 3)]);
+      const purge = { ...creation("a"), base: 2, head: head("a", 3, { purged: true }) };
+      const { held } = line.holdAnswers();
+      const outcome = driver.commit([purge]);
+      await held;
+      expect(await outcome).toEqual([{ status: "unknown" }]);
+      line.cut();
+      expect(await driver.commit([purge])).toEqual([{ status: "conflict", head: purge.head }]);
+      const witness = await connect(url);
+      await eventually(async () => {
+        const { rowCount } = await witness.query(
+          "SELECT FROM fastpaca_messages UNION ALL SELECT FROM fastpaca_erased",
+        );
+        return rowCount === 0;
+      });
+    });
+
+    test("a server that was demoted is not read any more", async () => {
+      const { url } = await database();
+      const driver = await open({ url });
+      await driver.commit([creation("a")]);
+      const admin = await connect(url);
+      await admin.query(
+        `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET default_transaction_read_only = on`,
+      );
+      await admin.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+      );
+      await eventually(async () => {
+        const why: unknown = await driver.heads(["a"]).catch((error: unknown) => error);
+        return String(why).includes("takes no writes");
+      });
     });
 
     test("a server that ends the session in the middle of a commit leaves its outcome unknown", async () => {

@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { connect as connectTo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { migratePostgres, migrations, migrationSql, openPostgres } from "@fastpaca/driver-postgres";
 import { expect, test } from "vitest";
@@ -75,5 +76,48 @@ await describeWithPostgres("migrations", ({ database, open, connect, later }) =>
     expect(said.join("\n")).toContain("warn: Postgres is set to lose acknowledged commits");
     await admin.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
     await expect(openPostgres({ url })).rejects.toThrow("read-only");
+  });
+
+  test("a database that lacks characters is refused", async () => {
+    const { url } = await database();
+    const admin = await connect(url);
+    const name = `${new URL(url).pathname.slice(1)}_latin`;
+    await admin.query(`CREATE DATABASE ${name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`);
+    later(() => admin.query(`DROP DATABASE ${name}`));
+    const latin = new URL(url);
+    latin.pathname = `/${name}`;
+    await expect(openPostgres({ url: latin.href })).rejects.toThrow(
+      "the encoding of the Postgres database is LATIN1",
+    );
+  });
+
+  test("a pooler that takes no settings is used without, and it is said", async () => {
+    const { url } = await database();
+    const far = new URL(url);
+    const pooler = createServer((near) => {
+      near.on("error", () => undefined);
+      near.once("data", (startup) => {
+        if (startup.includes("statement_timeout")) {
+          const fields = "SFATAL\0C08P01\0Munsupported startup parameter: statement_timeout\0\0";
+          const length = Buffer.alloc(4);
+          length.writeInt32BE(4 + fields.length);
+          near.end(Buffer.concat([Buffer.from("E"), length, Buffer.from(fields)]));
+          return;
+        }
+        const server = connectTo(Number(far.port), far.hostname);
+        server.on("error", () => near.destroy());
+        server.write(startup);
+        near.pipe(server).pipe(near);
+      });
+    });
+    await once(pooler.listen(0, "127.0.0.1"), "listening");
+    later(() => pooler.close());
+    const near = new URL(url);
+    const address = pooler.address();
+    near.port = String(typeof address === "object" ? address?.port : "");
+    const said: string[] = [];
+    const driver = await open({ url: near.href, log: (_, message) => said.push(message) });
+    expect(await driver.commit([creation("a")])).toEqual([{ status: "committed" }]);
+    expect(said).toContain("the pooler takes no statement_timeout: set it for the database user");
   });
 });

@@ -1,6 +1,7 @@
 import type { Head } from "@fastpaca/core";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { headOf, HEAD } from "./columns.js";
+import { readAtOnce } from "./transaction.js";
 
 /** Heads that are read here at a time: about 100 microseconds of the thread. */
 const MOST = 64;
@@ -41,17 +42,12 @@ export class CurrentHeads {
   /** @returns `undefined` where the worker must be asked */
   read(ids: readonly string[]): (Head | undefined)[] | undefined {
     if (ids.length > MOST) return undefined;
-    let begun = false;
     try {
       // One transaction: the cached pages are checked once, not for each head.
-      this.#begin.run();
-      begun = true;
-      return ids.map((id) => this.#read(id));
+      return readAtOnce(this.#begin, this.#end, () => ids.map((id) => this.#read(id)));
     } catch {
       // The worker meets the same trouble, waits where that helps, and says what it is.
       return undefined;
-    } finally {
-      if (begun) this.#end.run();
     }
   }
 

@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HEAD, headOf, integer, keyOf, markOf, messageOf, text } from "./columns.js";
 import { Listing, LISTING } from "./listing.js";
 import { heldIn, unpacked } from "./tail.js";
+import { readAtOnce } from "./transaction.js";
 
 /** The statements of this class and of listings, also for tests of how SQLite plans them. */
 export const QUERIES = {
@@ -81,12 +82,7 @@ export class Reads {
 
   /** The tail and the table as they are at one moment: another process may move messages from one to the other. */
   #atOnce<T>(read: () => T): T {
-    this.#begin.run();
-    try {
-      return read();
-    } finally {
-      this.#end.run();
-    }
+    return readAtOnce(this.#begin, this.#end, read);
   }
 
   /** Yields where other work may pass. */

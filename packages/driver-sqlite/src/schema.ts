@@ -14,7 +14,7 @@ export const APPLICATION = 0x46504341;
  *
  * Version 2: the newest messages and keys of a conversation are in the `tail` of its head, and recency is indexed by
  * the second, so that the index changes once a second for a busy conversation and not with every commit. A process
- * of a release that knows nothing of tails, and has the file open, finds no column `labels` and is refused.
+ * of a release that knows nothing of tails, and has the file open, finds no column `labels` for its commits.
  */
 export const STEPS: readonly string[] = [
   `

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 /** The commit itself failed, so that nobody knows whether the disk has it. */
 export class UncertainCommitError extends Error {
@@ -25,11 +25,43 @@ export function transact<T>(database: DatabaseSync, certain: IsCertain, body: ()
   try {
     database.exec("COMMIT");
   } catch (cause) {
-    rollback(database);
-    if (certain(cause)) throw cause;
+    const undone = rolledBack(database);
+    if (undone && certain(cause)) throw cause;
     throw new UncertainCommitError("the commit failed, and may have been written all the same", { cause });
   }
   return result;
+}
+
+/**
+ * Reads one state of the database.
+ *
+ * @param begin prepared `BEGIN`
+ * @param end prepared `COMMIT`
+ */
+export function readAtOnce<T>(begin: StatementSync, end: StatementSync, body: () => T): T {
+  begin.run();
+  let result: T;
+  try {
+    result = body();
+  } catch (error) {
+    try {
+      end.run();
+    } catch {
+      // SQLite ends the transaction itself after some failures. The failure is what counts.
+    }
+    throw error;
+  }
+  end.run();
+  return result;
+}
+
+function rolledBack(database: DatabaseSync): boolean {
+  try {
+    rollback(database);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function rollback(database: DatabaseSync): void {

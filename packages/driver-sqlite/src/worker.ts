@@ -1,7 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { explain, isBusy } from "./failure.js";
 import { openFile } from "./open-file.js";
-import { PATIENCE, whenFree } from "./patience.js";
+import { whenFree } from "./patience.js";
 import { Service } from "./service.js";
 import type { Reply, Request } from "./wire.js";
 
@@ -9,6 +9,8 @@ import type { Reply, Request } from "./wire.js";
 const port = parentPort;
 if (port === null || typeof workerData !== "string")
   throw new Error("this module is started by the SQLite driver");
+/** Longest that the opening waits for another connection's lock, in milliseconds: another process may be migrating. */
+const OPENING = 60_000;
 const file = workerData;
 const send = (reply: Reply): void => port.postMessage(reply);
 
@@ -23,7 +25,7 @@ async function serve(service: Service, request: Request): Promise<void> {
 }
 
 try {
-  const database = await whenFree(performance.now() + PATIENCE, () => openFile(file));
+  const database = await whenFree(performance.now() + OPENING, () => openFile(file));
   const service = new Service(database, (error) => send({ call: 0, failure: explain(file, error) }));
   port.on("message", (request: Request) => void serve(service, request));
   send({ call: 0, answer: undefined });

@@ -2,12 +2,14 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { DriverUnavailableError, type Driver } from "@fastpaca/core";
 import sqlite from "@fastpaca/driver-sqlite";
 import { explain, isFull } from "../src/failure.js";
 import { openFile } from "../src/open-file.js";
 import { Service } from "../src/service.js";
+import { transact, UncertainCommitError } from "../src/transaction.js";
 import { flatten } from "../src/wire.js";
 import { append, creation } from "./commits.js";
 import { inFolder } from "./folder.js";
@@ -114,3 +116,21 @@ function canMount(): boolean {
     rmSync(folder, { recursive: true });
   }
 }
+
+test("a commit that fails and cannot be taken back is uncertain, whatever it failed with", () => {
+  class Failing extends DatabaseSync {
+    override exec(sql: string): void {
+      if (sql === "COMMIT" || sql === "ROLLBACK") throw new Error(`no ${sql}`);
+      super.exec(sql);
+    }
+  }
+  const database = new Failing(":memory:");
+  expect(() =>
+    transact(
+      database,
+      () => true,
+      () => 1,
+    ),
+  ).toThrow(UncertainCommitError);
+  database.close();
+});

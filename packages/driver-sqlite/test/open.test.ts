@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { DriverUnavailableError } from "@fastpaca/core";
 import sqlite from "@fastpaca/driver-sqlite";
 import { openFile } from "../src/open-file.js";
+import { PATIENCE } from "../src/patience.js";
 import { APPLICATION, STEPS, migrate, versionOf } from "../src/schema.js";
 import { append, creation } from "./commits.js";
 import { inFolder } from "./folder.js";
@@ -73,6 +74,44 @@ describe("files that cannot be used", () => {
       const error = await refusal(`${path}/fastpaca.db`);
       expect(error.message).toContain("is corrupt: restore it from a backup");
       expect(error.cause).toBeInstanceOf(Error);
+    }));
+
+  test("a log that is cut short beneath an open handle says that the disk failed, for every read", () =>
+    inFolder(async ({ path, open }) => {
+      const writer = await open();
+      const body = JSON.stringify("x".repeat(3000));
+      for (let n = 0; n < 100; n += 1) {
+        await writer.commit([creation(`c${n}`)]);
+        await writer.commit([append(`c${n}`, 1, 1, 1, { body, keys: ["k"] })]);
+      }
+      const reader = await open();
+      await truncate(`${path}/fastpaca.db-wal`, 20 * 4096);
+      const failure = await Promise.allSettled([
+        reader.heads(["c99"]),
+        reader.messages("c99", 1, 1),
+        reader.keys("c99", ["k"]),
+        reader.marks("c99", 0, 1),
+      ]);
+      for (const read of failure) {
+        expect(read).toMatchObject({
+          status: "rejected",
+          reason: expect.any(DriverUnavailableError) as unknown,
+        });
+        expect(String(read.status === "rejected" && read.reason)).toContain(
+          "the disk that holds the database file",
+        );
+      }
+    }));
+
+  test("waits for a process that migrates it, for longer than a commit would", () =>
+    inFolder(async ({ path, open }) => {
+      await (await open()).close();
+      const migrating = new DatabaseSync(`${path}/fastpaca.db`);
+      migrating.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+      const opening = open();
+      await new Promise((resolve) => setTimeout(resolve, PATIENCE + 500));
+      migrating.close();
+      expect(await (await opening).heads(["a"])).toEqual([undefined]);
     }));
 
   test("a file whose pages are overwritten answers with a sentence, and goes on for what is intact", () =>
