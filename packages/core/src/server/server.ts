@@ -8,8 +8,9 @@ import { FastpacaError } from "../errors.js";
 import { parseJson } from "../semantics/parse-json.js";
 import type { Store } from "../store/store.js";
 import { authentication, bearerToken, isHealth } from "./authentication.js";
-import { errorBody, errorHandler, JSON_TYPE } from "./errors.js";
+import { errorHandler, JSON_TYPE } from "./errors.js";
 import { Metrics } from "./metrics.js";
+import { Refusals } from "./refusals.js";
 import { healthSchema } from "./response-schemas.js";
 import { Requests } from "./requests.js";
 import { registerRoutes, registerStreams } from "./routes.js";
@@ -66,11 +67,14 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     // With a logger, the framework makes one for each request and listens to each response.
     ...(options.logger && options.logRequests === true && { loggerInstance: options.logger }),
     frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
-    clientErrorHandler: (error, socket) => answerRaw(socket, unreadable(error)),
+    clientErrorHandler: (error, socket) => refusals.refuse(socket, unreadable(error)),
   });
+  const refusals = new Refusals(app.server);
   app.server.on("connect", (_request, socket: Socket) => {
-    answerRaw(socket, new FastpacaError("not_found", "CONNECT is not served"));
+    refusals.refuse(socket, new FastpacaError("not_found", "CONNECT is not served"));
   });
+  // A client that has sent all it has to say, and says so, is answered.
+  Object.assign(app.server, { httpAllowHalfOpen: true });
   app.server.on("checkExpectation", (request, response: ServerResponse) => {
     app.server.emit("request", request, response);
   });
@@ -82,7 +86,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     throw new FastpacaError("not_found", `there is no ${method} ${url.split("?", 1)[0] ?? ""}`);
   });
   const streams = new Streams(options.maxStreams ?? MAX_STREAMS, options.logger);
-  streams.attach(app, answerRaw);
+  streams.attach(app, refusals);
   metrics.gauge(
     "fastpaca_pending_writes",
     "Writes that were taken and not answered yet",
@@ -225,19 +229,8 @@ function unreadable(error: Error & { code?: string }): FastpacaError {
       cause: error,
     });
   }
+  const reason = "reason" in error ? `: ${String(error.reason)}` : "";
   const message =
-    error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "the request took too long" : "this is not HTTP";
+    error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "the request took too long" : `this is not HTTP${reason}`;
   return new FastpacaError("invalid_request", message, { cause: error });
-}
-
-function answerRaw(socket: Socket, error: FastpacaError): void {
-  if (!socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const body = errorBody(error);
-  const head = `HTTP/1.1 ${error.status} Refused\r\nContent-Type: ${JSON_TYPE}\r\nConnection: close\r\n`;
-  socket.write(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
-  // Also where the client leaves its end open.
-  socket.destroySoon();
 }

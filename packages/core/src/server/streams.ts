@@ -8,6 +8,7 @@ import type { Contexts, Conversations } from "../store/operations.js";
 import type { Subscription } from "../store/subscription.js";
 import type { StreamInput } from "../store/check.js";
 import type { ServerLog } from "./errors.js";
+import type { Refusals } from "./refusals.js";
 import {
   CLOSE,
   EventConnection,
@@ -71,11 +72,11 @@ export class Streams {
    * Lets requests to upgrade take the way of any other request, through the same hooks and to the same routes. Where
    * no stream comes of it they are answered as any other, and the connection is closed.
    */
-  attach(app: FastifyInstance, refuse: (socket: Socket, error: FastpacaError) => void): void {
+  attach(app: FastifyInstance, refusals: Refusals): void {
     app.server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
       socket.on("error", () => socket.destroy());
       if (!asksForWebSocket(request)) {
-        refuse(
+        refusals.refuse(
           socket,
           new FastpacaError("invalid_request", "upgrade must be websocket", { field: "upgrade" }),
         );
@@ -88,16 +89,19 @@ export class Streams {
       try {
         response.assignSocket(socket);
       } catch (error) {
-        // Requests before it on the same connection are not answered yet: nobody could tell the answers apart.
-        this.#log?.warn({ err: error }, "an upgrade came too early");
-        socket.destroy();
+        // Requests before it on the same connection are not answered yet.
+        const message = "upgrade must wait for the answers to earlier requests";
+        refusals.refuse(
+          socket,
+          new FastpacaError("invalid_request", message, { field: "upgrade", cause: error }),
+        );
         return;
       }
       app.routing(request, response);
     });
     this.#sockets.on("wsClientError", (cause: Error, socket: Socket) => {
       const message = `this is no WebSocket handshake: ${cause.message}`;
-      refuse(socket, new FastpacaError("invalid_request", message, { field: "upgrade", cause }));
+      refusals.refuse(socket, new FastpacaError("invalid_request", message, { field: "upgrade", cause }));
     });
   }
 

@@ -97,6 +97,33 @@ describe.each(BACKENDS)("what is hardly HTTP, over $name,", { timeout: 300_000 }
     }
   });
 
+  test.each([
+    ["more than the length that it gave", "\n\n{}", 400],
+    ["no HTTP", "x\r\n\r\n", 400],
+    ["a path that is too long", `GET /v1/contexts/${"a".repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 413],
+    ["a tunnel", "CONNECT localhost:1 HTTP/1.1\r\nHost: x\r\n\r\n", 404],
+    [
+      "an upgrade",
+      `GET /v1/contexts/known/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
+      400,
+    ],
+  ])("is refused behind the answer to the append before it: %s", async (_name, behind, status) => {
+    const appends = [
+      requestBytes("POST", PATH, JSON_TYPE, MESSAGE),
+      requestBytes("POST", PATH, JSON_TYPE, MESSAGE),
+    ];
+    const replies = await talk(server.port, Buffer.concat([...appends, Buffer.from(behind)]), false);
+    expect(replies.map((reply) => reply.status)).toEqual([201, 201, status]);
+    for (const reply of replies) expectContract(reply, "");
+    await expectWell(server.port);
+  });
+
+  test("is answered where the client has nothing more to say", async () => {
+    const replies = await talk(server.port, requestBytes("POST", PATH, JSON_TYPE, MESSAGE));
+    expect(replies.map((reply) => reply.status)).toEqual([201]);
+  });
+
   test("is refused where the key is given in two headers, unless it is one with a comma", async () => {
     const wire = new Wire(server.port);
     const send = (...keys: string[]): Promise<Reply> => {

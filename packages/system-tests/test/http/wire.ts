@@ -127,8 +127,11 @@ export class Wire {
   }
 }
 
-/** Sends bytes, ends, and returns all answers until the server ends too. */
-export function talk(port: number, bytes: string | Buffer): Promise<Reply[]> {
+/**
+ * Sends bytes, and returns all answers until the server ends.
+ * @param ends whether the client ends first, as one does that has nothing more to say
+ */
+export function talk(port: number, bytes: string | Buffer, ends = true): Promise<Reply[]> {
   return new Promise((resolve, reject) => {
     let received: Buffer = Buffer.alloc(0);
     const socket = connect({ port, host: "127.0.0.1" });
@@ -143,7 +146,8 @@ export function talk(port: number, bytes: string | Buffer): Promise<Reply[]> {
         reject(error instanceof Error ? error : new Error(String(error)));
       }
     });
-    socket.end(bytes);
+    if (ends) socket.end(bytes);
+    else socket.write(bytes);
   });
 }
 
