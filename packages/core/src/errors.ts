@@ -11,7 +11,7 @@ export const ERROR_CODES = {
     meaning: "The conversation is not at the expected `version`, or a newer compaction won.",
   },
   tombstoned: { status: 410, meaning: "The conversation is read-only." },
-  payload_too_large: { status: 413, meaning: "The request is larger than the limits allow." },
+  payload_too_large: { status: 413, meaning: "The request, or its answer, is larger than the limits allow." },
   unsupported_media_type: { status: 415, meaning: "The body is not `application/json`." },
   idempotency_key_reused: {
     status: 422,

@@ -1,4 +1,5 @@
 import type { Head, Mark, StoredMessage } from "../driver.js";
+import { FastpacaError } from "../errors.js";
 import { decodeHead, type Conversation } from "../semantics/conversation.js";
 import type { IndexNeeds } from "../semantics/fold.js";
 import { replacementIn, shapeOfBody } from "../semantics/message.js";
@@ -11,6 +12,13 @@ import { CachedMessage, RecentMessages } from "./recent-messages.js";
 const KEPT_BEHIND = 256;
 /** Longest rendered context that is kept, in characters. */
 const KEPT_CONTEXT = 1024 * 1024;
+
+/** Messages that are loaded at first, before it is known how long they are. */
+const FIRST_SLICE = 256;
+/** Characters of messages that are loaded at a time, about. */
+const SLICE_LENGTH = 16 * 1024 * 1024;
+/** Most characters of messages in one answer: half of what the engine takes for a text. */
+const LARGEST = 256 * 1024 * 1024;
 
 /** Messages are gone that were there when the head was read: read it again. */
 export class PrunedError extends Error {
@@ -115,9 +123,11 @@ export class CachedConversation {
 
   /**
    * The messages `from` to `to`, all of them.
+   * @param field what they are asked for by: then they are refused where they are too long for one answer
    * @throws PrunedError
+   * @throws FastpacaError `payload_too_large`
    */
-  async messages(from: number, to: number): Promise<readonly CachedMessage[]> {
+  async messages(from: number, to: number, field?: string): Promise<readonly CachedMessage[]> {
     if (to < from) return [];
     const cached = this.#recent.range(from, to);
     if (cached !== undefined) return cached;
@@ -126,12 +136,19 @@ export class CachedConversation {
     const { first } = this.#recent;
     const end = first !== undefined && first > from && first <= to ? first - 1 : to;
     const loaded: CachedMessage[] = [];
+    let length = 0;
+    let most = FIRST_SLICE;
     for (let next = from; next <= end; next = from + loaded.length) {
-      for (const stored of await this.#page(next, end)) loaded.push(new CachedMessage(stored));
+      for (const stored of await this.#page(next, Math.min(end, next + most - 1))) {
+        loaded.push(new CachedMessage(stored));
+        length += stored.body.length;
+      }
+      if (field !== undefined && length > LARGEST) throw tooLong(field);
+      most = Math.max(1, Math.floor((SLICE_LENGTH * loaded.length) / length));
     }
     if (life !== this.#life) throw new PrunedError(`${this.id} was purged while it was read`);
     if (end < to || newest) this.#recent.prepend(loaded);
-    return end < to ? [...loaded, ...(await this.messages(end + 1, to))] : loaded;
+    return end < to ? [...loaded, ...(await this.messages(end + 1, to, field))] : loaded;
   }
 
   /**
@@ -200,4 +217,9 @@ export class CachedConversation {
     if (messages[0]?.seq !== from) throw new PrunedError(`${this.id} has no message ${from}`);
     return messages;
   }
+}
+
+function tooLong(field: string): FastpacaError {
+  const message = `the messages are longer than ${LARGEST} characters together: ask for fewer by ${field}`;
+  return new FastpacaError("payload_too_large", message, { field });
 }

@@ -53,7 +53,7 @@ export class Reader {
       const { revision } = cached;
       const { lastSeq, firstSeq, version } = existing(cached.conversation, surface);
       const to = lastSeq - offset;
-      const messages = await cached.messages(Math.max(firstSeq, to - limit + 1), to);
+      const messages = await cached.messages(Math.max(firstSeq, to - limit + 1), to, "limit");
       return new Document(`{"messages":[${joined(messages)}],"version":${version}}`, revision);
     });
   }
@@ -69,7 +69,7 @@ export class Reader {
       const { lastSeq, firstSeq, version } = existing(cached.conversation, surface);
       const start = Math.max(from, firstSeq);
       const end = Math.min(lastSeq, start + limit - 1);
-      const messages = await cached.messages(start, end);
+      const messages = await cached.messages(start, end, "limit");
       const resume = end < lastSeq ? messages.at(-1)?.stored.version : undefined;
       const text = `{"messages":[${joined(messages)}],"version":${resume ?? version},"first_seq":${firstSeq}}`;
       return new Document(text, revision);
@@ -97,7 +97,7 @@ export class Reader {
       if (index !== undefined && index.first > needs.from) throw new PrunedError(`${id} has moved on`);
       const view = viewOf(window, lastSeq, budget_tokens, index);
       const texts = window.summary === undefined ? [] : [await cached.summaryText(window.summary)];
-      for (const message of await cached.messages(view.liveFrom, lastSeq)) {
+      for (const message of await cached.messages(view.liveFrom, lastSeq, "budget_tokens")) {
         const text = message.textWithout(skippedKinds(window.skips, message.stored.seq));
         if (text !== undefined) texts.push(text);
       }
