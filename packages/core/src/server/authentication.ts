@@ -2,33 +2,36 @@ import { hash, timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import { FastpacaError } from "../errors.js";
 
-/**
- * A check of the `Authorization: Bearer` header against any of the keys, in a time that does not depend on them.
- * Health stays open.
- */
-export function authentication(apiKeys: readonly string[]): (request: FastifyRequest) => Promise<void> {
-  const expected = apiKeys.map(digest);
-  return async (request) => {
-    if (isHealth(request)) return;
-    const token = bearerToken(request);
+/** Tells by which of the keys a request is allowed, in a time that does not depend on them. */
+export class Authentication {
+  readonly #expected: readonly Buffer[];
+
+  /** @param apiKeys none: everything is allowed */
+  constructor(apiKeys: readonly string[]) {
+    this.#expected = apiKeys.map(digest);
+  }
+
+  /** The key of the `Authorization: Bearer` header, where it is one of the keys. */
+  keyOf({ headers }: FastifyRequest): string | undefined {
+    const token = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? "")?.[1];
     const presented = digest(token ?? "");
     let matches = 0;
-    for (const key of expected) matches += timingSafeEqual(key, presented) ? 1 : 0;
-    if (token === undefined || matches === 0) {
-      throw new FastpacaError("unauthorized", "a valid API key is required: Authorization: Bearer KEY", {
-        field: "authorization",
-      });
-    }
-  };
+    for (const key of this.#expected) matches += timingSafeEqual(key, presented) ? 1 : 0;
+    return matches > 0 ? token : undefined;
+  }
+
+  /** Health stays open. @throws FastpacaError `unauthorized` */
+  refuseStrangers(request: FastifyRequest): void {
+    if (this.#expected.length === 0 || isHealth(request) || this.keyOf(request) !== undefined) return;
+    throw new FastpacaError("unauthorized", "a valid API key is required: Authorization: Bearer KEY", {
+      field: "authorization",
+    });
+  }
 }
 
 /** By its route, because the same path can be asked for in many ways. */
 export function isHealth({ routeOptions }: FastifyRequest): boolean {
   return routeOptions.url?.startsWith("/health/") === true;
-}
-
-export function bearerToken({ headers }: FastifyRequest): string | undefined {
-  return /^Bearer +(\S+) *$/i.exec(headers.authorization ?? "")?.[1];
 }
 
 // Digests have one length, whatever the keys' lengths are.

@@ -54,12 +54,14 @@ const FIELDS: Readonly<Record<string, string>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: "body",
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: "content-length",
   FST_ERR_CTP_INVALID_MEDIA_TYPE: "content-type",
+  FST_ERR_MAX_PARAM_LENGTH: "id",
 };
 
 /** Where the framework's own words do not say what to do. */
 const TEXTS: Readonly<Record<string, string>> = {
   FST_ERR_BAD_URL: "id must be percent-encoded UTF-8",
   FST_ERR_CTP_INVALID_MEDIA_TYPE: "content-type must be application/json",
+  FST_ERR_MAX_PARAM_LENGTH: "id must have at most 255 characters",
 };
 
 function asFastpacaError(error: unknown): FastpacaError {

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { FastpacaError } from "../errors.js";
 import * as schemas from "../schemas.js";
@@ -332,8 +333,9 @@ function json(description: string, schema: object): object {
 
 /** The body with the key that the `Idempotency-Key` header brings. */
 function withKey({ headers, raw, body }: FastifyRequest<{ Body: AppendInput }>): AppendInput {
-  const key = headers["idempotency-key"];
-  if (typeof key !== "string" || !isObject(body)) return body;
+  const header = headers["idempotency-key"];
+  if (typeof header !== "string" || !isObject(body)) return body;
+  const key = textOf(header);
   // Several headers arrive as one, joined like this.
   if (key.includes(", ") && (raw.headersDistinct["idempotency-key"]?.length ?? 0) > 1) {
     throw new FastpacaError("invalid_request", "Idempotency-Key was sent more than once", {
@@ -348,26 +350,39 @@ function withKey({ headers, raw, body }: FastifyRequest<{ Body: AppendInput }>):
   return { ...body, idempotency_key: key };
 }
 
+/** Headers are read as Latin-1, and mostly written as UTF-8. What is none stays as it was read. */
+function textOf(header: string): string {
+  if (!/[\u0080-\u00ff]/.test(header)) return header;
+  const bytes = Buffer.from(header, "latin1");
+  return isUtf8(bytes) ? bytes.toString("utf8") : header;
+}
+
 /** The cursor that a client of server-sent events resumes with. */
 function withLastEvent(
   query: Record<string, unknown>,
   { headers }: Pick<FastifyRequest, "headers">,
 ): StreamInput {
   const id = headers["last-event-id"];
-  return id === undefined || id === ""
-    ? query
-    : { ...query, ...readQuery({ cursor: id }, schemas.streamSchema) };
+  return id === undefined || id === "" ? query : { ...query, cursor: lastEvent(id) };
+}
+
+function lastEvent(id: string | string[]): number {
+  if (typeof id === "string" && /^\d{1,16}$/.test(id) && Number.isSafeInteger(Number(id))) return Number(id);
+  throw new FastpacaError("invalid_request", "last-event-id must be the id of an event", {
+    field: "last-event-id",
+  });
 }
 
 function refuseQuery({ query }: Pick<FastifyRequest, "query">): void {
   for (const field in query ?? {}) {
-    throw new FastpacaError("invalid_request", `${field} is not known here`, { field });
+    throw new FastpacaError("invalid_request", `${field || "a parameter without a name"} is not known here`, {
+      field,
+    });
   }
 }
 
 function refuseBody({ body }: Pick<FastifyRequest, "body">): void {
-  if (body === undefined || (typeof body === "object" && body !== null && Object.keys(body).length === 0))
-    return;
+  if (body === undefined || (isObject(body) && Object.keys(body).length === 0)) return;
   throw new FastpacaError("invalid_request", "body must be empty", { field: "body" });
 }
 

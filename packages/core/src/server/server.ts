@@ -7,7 +7,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { FastpacaError } from "../errors.js";
 import { parseJson } from "../semantics/parse-json.js";
 import type { Store } from "../store/store.js";
-import { authentication, bearerToken, isHealth } from "./authentication.js";
+import { Authentication, isHealth } from "./authentication.js";
 import { errorHandler, JSON_TYPE } from "./errors.js";
 import { Metrics } from "./metrics.js";
 import { Refusals } from "./refusals.js";
@@ -82,9 +82,6 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   parseJsonBodies(app);
   keepSchemasForDocument(app);
   app.setErrorHandler(handleError);
-  app.setNotFoundHandler(({ method, url }) => {
-    throw new FastpacaError("not_found", `there is no ${method} ${url.split("?", 1)[0] ?? ""}`);
-  });
   const streams = new Streams(options.maxStreams ?? MAX_STREAMS, options.logger);
   streams.attach(app, refusals);
   metrics.gauge(
@@ -93,7 +90,10 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     () => store.pendingWrites,
   );
   metrics.gauge("fastpaca_streams", "Open streams", () => streams.count);
-  if (apiKeys.length > 0) app.addHook("onRequest", authentication(apiKeys));
+  const authentication = new Authentication(apiKeys);
+  // Behind the limit of requests, which counts strangers, too.
+  if (apiKeys.length > 0)
+    app.addHook("preParsing", async (request) => authentication.refuseStrangers(request));
   const requests = follow(app, metrics);
   app.addHook("preClose", async () => {
     await requests.close();
@@ -101,7 +101,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     // Whoever has not sent a whole request by now, or does not read an answer, would keep the server open.
     setTimeout(() => app.server.closeAllConnections(), LAST_WORDS).unref();
   });
-  if (options.rateLimit !== undefined) await limitRate(app, options.rateLimit, apiKeys.length > 0);
+  if (options.rateLimit !== undefined) await limitRate(app, options.rateLimit, authentication);
+  const limited = options.rateLimit === undefined ? {} : { preHandler: app.rateLimit() };
+  app.setNotFoundHandler(limited, ({ method, url }) => {
+    throw new FastpacaError("not_found", `there is no ${method} ${url.split("?", 1)[0] ?? ""}`);
+  });
   await app.register(swagger, {
     transform: ({ route, url }) => ({ schema: route.config?.schema ?? {}, url }),
     openapi: {
@@ -141,7 +145,11 @@ function registerOperations(app: FastifyInstance, store: Store, metrics: Metrics
     reply.header("content-type", JSON_TYPE).send('{"status":"ok"}'),
   );
   app.get("/health/ready", health("The database answers"), async (_request, reply) => {
-    await store.ping();
+    // Anybody may ask: where the database is, the log tells.
+    await store.ping().catch((cause: unknown) => {
+      if (!(cause instanceof FastpacaError) || cause.code !== "unavailable") throw cause;
+      throw new FastpacaError("unavailable", "the database cannot be reached", { cause });
+    });
     return reply.header("content-type", JSON_TYPE).send('{"status":"ok"}');
   });
   app.get("/metrics", { schema: { tags, summary: "Metrics for Prometheus" } }, async (_request, reply) =>
@@ -211,11 +219,15 @@ function follow(app: FastifyInstance, metrics: Metrics): Requests {
   return requests;
 }
 
-async function limitRate(app: FastifyInstance, perSecond: number, byKey: boolean): Promise<void> {
+async function limitRate(
+  app: FastifyInstance,
+  perSecond: number,
+  authentication: Authentication,
+): Promise<void> {
   await app.register(rateLimit, {
     max: perSecond,
     timeWindow: 1000,
-    keyGenerator: (request) => (byKey ? bearerToken(request) : undefined) ?? request.ip,
+    keyGenerator: (request) => authentication.keyOf(request) ?? request.ip,
     allowList: isHealth,
     errorResponseBuilder: () => new FastpacaError("rate_limited", `at most ${perSecond} requests per second`),
   });

@@ -100,6 +100,10 @@ export class EventConnection implements StreamConnection {
     });
     response.flushHeaders();
     response.on("error", () => undefined);
+    // Who ends its side has left: it could only be noticed by writing otherwise.
+    const { socket } = response.req;
+    if (socket.readableEnded) response.destroy();
+    else socket.once("end", () => response.destroy());
   }
 
   send(frames: readonly Frame[]): Promise<void> {

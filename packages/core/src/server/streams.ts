@@ -114,7 +114,10 @@ export class Streams {
     reply: FastifyReply,
   ): Promise<void> {
     const upgrade = this.#upgrades.get(request.raw);
-    if (upgrade === undefined && request.headers.accept?.includes("text/event-stream") !== true) {
+    if (
+      upgrade === undefined &&
+      request.headers.accept?.toLowerCase().includes("text/event-stream") !== true
+    ) {
       throw new FastpacaError(
         "invalid_request",
         "accept must be text/event-stream, unless a WebSocket is asked for",

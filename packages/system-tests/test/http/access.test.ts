@@ -136,6 +136,18 @@ describe.each(BACKENDS)("the limit of requests over $name", (backend) => {
     expect((await other.get("/v1/conversations")).status, "the first of another key").toBe(200);
   });
 
+  test("counts what is sent without a valid key, and to where nothing is, for each address", async () => {
+    await using server = await serve(backend, { server: { rateLimit: 1, apiKeys: ["a"] } });
+    const guesses = Array.from({ length: MANY }, (_, at) =>
+      server.connect({ authorization: `Bearer guess-${at}` }),
+    );
+    const guessed = await Promise.all(guesses.map((client) => client.get("/v1/conversations")));
+    expect(guessed.some(({ status }) => status === 429)).toBe(true);
+    const known = server.connect({ authorization: "Bearer a" });
+    const answers = await Promise.all(Array.from({ length: MANY }, () => known.get("/nowhere")));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([404, 429]));
+  });
+
   test("is counted for each address where no key is needed, whatever key is sent", async () => {
     await using server = await serve(backend, { server: { rateLimit: 1 } });
     const clients = Array.from({ length: MANY }, (_, at) =>

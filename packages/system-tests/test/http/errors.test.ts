@@ -120,7 +120,7 @@ const EXAMPLES: Readonly<{ [Code in ErrorCode]: Example }> = {
         overriding(driver, { heads: () => Promise.reject(new DriverUnavailableError("connection refused")) }),
     },
     provoke: (client) => client.get("/health/ready"),
-    expected: { error: "unavailable", message: "the database cannot be reached: connection refused" },
+    expected: { error: "unavailable", message: "the database cannot be reached" },
     headers: { "retry-after": "1" },
   },
   outcome_unknown: {

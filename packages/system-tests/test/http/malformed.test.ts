@@ -124,6 +124,40 @@ describe.each(BACKENDS)("what is hardly HTTP, over $name,", { timeout: 300_000 }
     expect(replies.map((reply) => reply.status)).toEqual([201]);
   });
 
+  test("is understood where a key in a header is UTF-8, as curl sends it, or Latin-1", async () => {
+    const wire = new Wire(server.port);
+    const body = MESSAGE.replace("{", '{"idempotency_key":"clé",');
+    try {
+      for (const encoding of ["utf8", "latin1"] as const) {
+        const head = `POST ${PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n`;
+        const length = `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
+        const key = Buffer.from("Idempotency-Key: clé\r\n", encoding);
+        const bytes = Buffer.concat([Buffer.from(head), key, Buffer.from(length + body)]);
+        expect((await wire.exchange(bytes, "POST")).status, encoding).toBe(201);
+      }
+    } finally {
+      wire.close();
+    }
+  });
+
+  test.each([
+    ["id", "GET", `/v1/contexts/${"a".repeat(3000)}`, undefined],
+    ["body", "POST", "/v1/contexts/known/reset", "[]"],
+  ])("is refused by the name of %s", async (field, method, path, body) => {
+    const wire = new Wire(server.port);
+    const refused = await wire.exchange(
+      requestBytes(method, path, body === undefined ? [] : JSON_TYPE, body),
+      method,
+    );
+    wire.close();
+    expectContract(refused, method);
+    expect([refused.status, refused.body]).toEqual([
+      expect.any(Number),
+      expect.stringContaining(`"field":"${field}"`),
+    ]);
+    expect(refused.body.length).toBeLessThan(200);
+  });
+
   test("is refused where the key is given in two headers, unless it is one with a comma", async () => {
     const wire = new Wire(server.port);
     const send = (...keys: string[]): Promise<Reply> => {

@@ -194,7 +194,7 @@ describe.each(BACKENDS)("a request for events over $name", (backend) => {
     async (id) => {
       await using server = await prepared(backend);
       const { status, body } = await refusal(server, EVENTS, `${STREAM}?cursor=1`, { "last-event-id": id });
-      expect(expectRefusal(400, JSON.parse(body)).field).toBe("cursor");
+      expect(expectRefusal(400, JSON.parse(body)).field).toBe("last-event-id");
       expect(status).toBe(400);
     },
   );
