@@ -70,13 +70,22 @@ export interface Client {
   /** A handle on a conversation that exists already, tombstoned ones included. Sends nothing. */
   openConversation(id: string): Conversation;
 
-  /** Makes a conversation read-only for good. Where it is already, nothing happens. */
+  /**
+   * Makes a conversation read-only for good. Where it is already, nothing happens. Retried as rarely as
+   * {@link Conversation.purge}.
+   */
   tombstoneConversation(id: string, options?: RequestOptions): Promise<void>;
 
-  /** Makes a conversation read-only, or with `purge` erases it with all its messages. */
+  /**
+   * Makes a conversation read-only, or with `purge` erases it with all its messages. Retried as rarely as
+   * {@link Conversation.purge}.
+   */
   deleteConversation(id: string, options?: DeleteOptions): Promise<void>;
 
-  /** Makes a context read-only, or with `purge` erases it with all its messages. */
+  /**
+   * Makes a context read-only, or with `purge` erases it with all its messages. Retried as rarely as
+   * {@link Conversation.purge}.
+   */
   deleteContext(id: string, options?: DeleteOptions): Promise<void>;
 
   /** One page of conversations, contexts among them, most recently changed first. */

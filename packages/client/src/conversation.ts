@@ -120,15 +120,27 @@ export class Conversation {
     return shaped<ConversationRecord>(answer, "id", "version");
   }
 
-  /** Makes it read-only for good. Where it is already, nothing happens. */
+  /**
+   * Makes it read-only for good. Where it is already, nothing happens.
+   *
+   * Retried as rarely as {@link purge}: a second run could end a conversation that was created under this id after the
+   * first.
+   */
   async tombstone(options: RequestOptions = {}): Promise<void> {
-    await this.send("", { method: "DELETE", repeatable: true, options });
+    await this.send("", { method: "DELETE", repeatable: false, options });
   }
 
-  /** Erases it with all its messages. The id may then be used again. */
+  /**
+   * Erases it with all its messages. The id may then be used again.
+   *
+   * Retried only where it is certain that nothing was applied: the connection was refused, or the server said
+   * `rate_limited` or `unavailable`. Otherwise a second run could erase a conversation that was created under this id
+   * after the first. So after `network`, `timeout` and `outcome_unknown`, and `unavailable` from a proxy, it may have
+   * been erased. Trying again then does no harm as long as nobody has created it anew.
+   */
   async purge(options: RequestOptions = {}): Promise<void> {
     const query = { purge: true };
-    await this.send("", { method: "DELETE", query, repeatable: true, removes: true, options });
+    await this.send("", { method: "DELETE", query, repeatable: false, options });
   }
 
   /** @internal */

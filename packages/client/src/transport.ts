@@ -44,8 +44,6 @@ export interface Call {
    * Where it does not, only failures that certainly changed nothing are retried.
    */
   readonly repeatable: boolean;
-  /** Removes something: not finding it, after an attempt of unknown outcome, means that the attempt succeeded. */
-  readonly removes?: boolean;
   readonly options?: RequestOptions | undefined;
 }
 
@@ -82,14 +80,11 @@ export class Transport {
     const url = this.url(call.path, call.query);
     const body = call.body && encodeBody(call.body);
     const deadline = this.clock.now() + Math.max(this.options.deadlineMs, timeoutMs);
-    let uncertain = false;
     for (let attempt = 0; ; attempt++) {
       signal?.throwIfAborted();
       const limitMs = Math.max(1, Math.min(timeoutMs, deadline - this.clock.now()));
       const outcome = await this.#attempt(call, url, body, limitMs, signal);
       if (!("error" in outcome)) return outcome.answer;
-      if (call.removes && uncertain && outcome.error.code === "not_found") return undefined;
-      uncertain ||= !outcome.unapplied;
       if (!isWorthRetrying(outcome, call) || attempt >= this.options.retries) throw outcome.error;
       const pause = pauseBefore(attempt + 1, outcome.error.retryAfterMs, this.clock.random());
       if (this.clock.now() + pause >= deadline) throw outcome.error;

@@ -30,13 +30,16 @@ const repeatable: Record<string, (client: Client) => Promise<unknown>> = {
   window: (c) => c.openContext("c").context(),
   info: (c) => c.openContext("c").info(),
   updateMetadata: (c) => c.openContext("c").updateMetadata({}),
-  tombstone: (c) => c.openContext("c").tombstone(),
-  purge: (c) => c.openContext("c").purge(),
   list: (c) => c.list(),
 };
 const once: Record<string, (client: Client) => Promise<unknown>> = {
   compact: (c) => c.openContext("c").compact([message], { ifVersion: 3, throughSeq: 3 }),
   reset: (c) => c.openContext("c").reset(),
+  tombstone: (c) => c.openContext("c").tombstone(),
+  purge: (c) => c.openContext("c").purge(),
+  tombstoneConversation: (c) => c.tombstoneConversation("c"),
+  deleteConversation: (c) => c.deleteConversation("c", { purge: true }),
+  deleteContext: (c) => c.deleteContext("c", { purge: true }),
 };
 
 interface Trouble {
@@ -151,8 +154,10 @@ test("a refused connection is repeated by every call: nothing was sent", async (
   );
   await client.openContext("c").compact([message]);
   await client.openContext("c").append(message);
-  expect(calls).toBe(4);
-  expect(server.seen).toHaveLength(2);
+  await client.openContext("c").tombstone();
+  await client.openContext("c").purge();
+  expect(calls).toBe(8);
+  expect(server.seen).toHaveLength(4);
 });
 
 test("a network error says where and why", async () => {
@@ -190,17 +195,32 @@ test("an append keeps its key and its content across retries", async () => {
   expect(bodies[0]).toMatch(/"idempotency_key":"[0-9a-f-]{36}"/);
 });
 
-describe("purge", () => {
-  test("that finds nothing after an attempt of unknown outcome was done by that attempt", async () => {
-    await using server = await scriptedServer(dropUnanswered, failure(404, "not_found"));
+describe("a removal", () => {
+  const removals: [string, (client: Client) => Promise<void>][] = [
+    ["purge", (c) => c.openContext("c").purge()],
+    ["tombstone", (c) => c.openContext("c").tombstone()],
+  ];
+
+  test.each(removals)("(%s) whose answer is lost does nothing to the next life", async (_, call) => {
+    let life = ["of the first life"];
+    const remove: Step = (response, request) => {
+      life = [];
+      noContent(response, request);
+    };
+    const removeAndBeginAnew: Step = (response) => {
+      life = ["of the next life"];
+      response.destroy();
+    };
+    await using server = await scriptedServer(removeAndBeginAnew, remove);
     const client = clientOver({ baseUrl: server.baseUrl }, recordingClock());
-    expect(await client.deleteContext("c", { purge: true })).toBeUndefined();
+    await expect(call(client)).rejects.toMatchObject({ code: "network" });
+    expect(life).toEqual(["of the next life"]);
   });
 
-  test("that finds nothing otherwise says so", async () => {
+  test.each(removals)("(%s) that finds nothing says so", async (_, call) => {
     await using server = await scriptedServer(failure(503, "unavailable"), failure(404, "not_found"));
     const client = clientOver({ baseUrl: server.baseUrl }, recordingClock());
-    await expect(client.deleteContext("c", { purge: true })).rejects.toMatchObject({ code: "not_found" });
+    await expect(call(client)).rejects.toMatchObject({ code: "not_found" });
   });
 });
 
