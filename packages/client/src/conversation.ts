@@ -94,11 +94,14 @@ export class Conversation {
   stream(options: StreamOptions = {}): AsyncGenerator<StreamEvent, void, undefined> {
     const transport = this.#transport;
     const { timeoutMs } = options;
-    const info = (signal: AbortSignal) => this.info({ signal, timeoutMs });
+    const path = `${this.#path}/stream`;
+    // Asked once: it is the stream that tries again.
+    const info = async (signal: AbortSignal) => this.#record({ signal, timeoutMs }, 0);
     const source = () => ({
+      name: `GET ${path}`,
       hasWindow: this.#hasWindow,
       version: async (signal: AbortSignal) => (await info(signal)).version,
-      connect: connectorTo(transport, `${this.#path}/stream`, options, info),
+      connect: connectorTo(transport, path, options, info),
       replay: (from: number, signal: AbortSignal) => this.replay({ from, signal, timeoutMs }),
     });
     return streamOf(source, options, transport.clock);
@@ -106,11 +109,7 @@ export class Conversation {
 
   /** Its record: version, metadata and so on. */
   async info(options: RequestOptions = {}): Promise<ConversationRecord> {
-    return shaped<ConversationRecord>(
-      await this.send("", { method: "GET", repeatable: true, options }),
-      "id",
-      "version",
-    );
+    return this.#record(options);
   }
 
   /** Changes metadata by a JSON merge patch: null removes a key, objects are merged, all else replaces. */
@@ -141,6 +140,14 @@ export class Conversation {
   async purge(options: RequestOptions = {}): Promise<void> {
     const query = { purge: true };
     await this.send("", { method: "DELETE", query, repeatable: false, options });
+  }
+
+  async #record(options: RequestOptions, retries?: number): Promise<ConversationRecord> {
+    return shaped<ConversationRecord>(
+      await this.send("", { method: "GET", repeatable: true, retries, options }),
+      "id",
+      "version",
+    );
   }
 
   /** @internal */

@@ -78,8 +78,9 @@ export interface StreamOptions extends RequestOptions {
    */
   readonly transport?: "websocket" | "sse" | undefined;
   /**
-   * Milliseconds of trying in vain to get a connection after which the stream gives up, with the latest error.
-   * Default: it never does.
+   * Milliseconds of trying in vain to get a connection after which the stream gives up, with the latest error; with
+   * `timeout` where it is in the middle of an attempt. They begin with the stream, and anew whenever its connection is
+   * lost after something came over it, or after it has held for a while. Default: it never gives up.
    */
   readonly deadlineMs?: number | undefined;
 }

@@ -7,6 +7,8 @@ import type { ReplayResult } from "./types.js";
 
 /** What a stream is made of. All of it rejects with a FastpacaError, or with the reason of an aborted signal. */
 export interface StreamSource {
+  /** The call, for errors. */
+  readonly name: string;
   /** Whether there are `context` events. */
   readonly hasWindow: boolean;
   /** The current version. */
@@ -52,7 +54,7 @@ async function* iterate(
   const follow = () => stop.abort(signal?.reason);
   signal?.addEventListener("abort", follow, { once: true });
   try {
-    const stream = new Stream(source(), options, clock, stop.signal);
+    const stream = new Stream(source(), options, clock, stop);
     for (;;) {
       const event = await stream.next();
       yield event;
@@ -78,6 +80,7 @@ function checkOptions({ cursor, timeoutMs, deadlineMs }: StreamOptions): void {
 class Stream {
   readonly #source: StreamSource;
   readonly #clock: Clock;
+  readonly #stop: AbortController;
   readonly #signal: AbortSignal;
   readonly #includeMessages: boolean;
   readonly #deadlineMs: number;
@@ -95,17 +98,21 @@ class Stream {
   #bridge: AsyncGenerator<StreamEvent, void, undefined> | undefined;
   /** Attempts in vain since something was achieved. */
   #failures = 0;
-  #failingSince = 0;
+  /** Milliseconds that attempts and pauses have taken since then. */
+  #triedMs = 0;
+  /** The latest failure. */
+  #trouble: unknown;
 
   constructor(
     source: StreamSource,
     { cursor, includeMessages = true, deadlineMs = Infinity }: StreamOptions,
     clock: Clock,
-    signal: AbortSignal,
+    stop: AbortController,
   ) {
     this.#source = source;
     this.#clock = clock;
-    this.#signal = signal;
+    this.#stop = stop;
+    this.#signal = stop.signal;
     this.#includeMessages = includeMessages;
     this.#deadlineMs = deadlineMs;
     if (cursor !== undefined) this.#begin(cursor);
@@ -131,7 +138,7 @@ class Stream {
       if (step.done !== true) return step.value;
       this.#bridge = undefined;
     }
-    this.#connection ??= await this.#connect();
+    this.#connection ??= await this.#trying(() => this.#connect());
     const event = await this.#connection.next();
     if (event === undefined) this.#disconnect();
     return event && this.#take(event);
@@ -179,6 +186,7 @@ class Stream {
     }
     this.#version = event.version;
     this.#failures = 0;
+    this.#triedMs = 0;
     return event;
   }
 
@@ -218,7 +226,7 @@ class Stream {
   async *#retained(): AsyncGenerator<ReplayResult["messages"][number], void, undefined> {
     if (!this.#includeMessages) return;
     for (let from = this.#seq + 1; ;) {
-      const { messages } = await this.#source.replay(from, this.#signal);
+      const { messages } = await this.#trying(() => this.#source.replay(from, this.#signal));
       yield* messages;
       const last = messages.at(-1);
       if (last === undefined) return;
@@ -226,18 +234,39 @@ class Stream {
     }
   }
 
+  /** What an attempt or a pause resolves to. Where the deadline passes meanwhile, the whole stream is ended. */
+  async #trying<T>(attempt: () => Promise<T>): Promise<T> {
+    const began = this.#clock.now();
+    const giveUp = () => {
+      const message = `${this.#source.name}: given up after ${this.#deadlineMs} ms in vain`;
+      const cause = this.#failures > 0 ? this.#trouble : undefined;
+      this.#stop.abort(new FastpacaError("timeout", message, { cause }));
+    };
+    const leftMs = this.#deadlineMs - this.#triedMs;
+    const timer = leftMs === Infinity ? undefined : setTimeout(giveUp, leftMs);
+    try {
+      return await attempt();
+    } finally {
+      clearTimeout(timer);
+      this.#triedMs += Math.max(0, this.#clock.now() - began); // Clocks can be set back.
+    }
+  }
+
   /** Gets over a failure, where it may pass, by a pause that grows with each failure. */
   async #recover(error: unknown): Promise<void> {
-    const now = this.#clock.now();
-    // A quiet conversation brings no events: that the connection held for a while is as good a sign.
-    if (this.#connection !== undefined && now - this.#connectedAt >= LONGEST_PAUSE) this.#failures = 0;
+    if (this.#connection !== undefined && this.#bridge === undefined) {
+      // A quiet conversation brings no events: that the connection held for a while is as good a sign.
+      if (this.#clock.now() - this.#connectedAt >= LONGEST_PAUSE) this.#failures = 0;
+      // What it took to get the first connection was not in vain.
+      if (this.#failures === 0) this.#triedMs = 0;
+    }
     this.#disconnect();
     this.#signal.throwIfAborted();
     if (!FastpacaError.is(error) || !error.retryable) throw error;
-    if (this.#failures++ === 0) this.#failingSince = now;
-    const pause = pauseBefore(this.#failures, error.retryAfterMs, this.#clock.random());
-    if (now + pause - this.#failingSince >= this.#deadlineMs) throw error;
-    await this.#clock.sleep(pause, this.#signal);
+    this.#trouble = error;
+    const pause = pauseBefore(++this.#failures, error.retryAfterMs, this.#clock.random());
+    if (this.#triedMs + pause >= this.#deadlineMs) throw error;
+    await this.#trying(() => this.#clock.sleep(pause, this.#signal));
   }
 
   #disconnect(): void {

@@ -44,6 +44,8 @@ export interface Call {
    * Where it does not, only failures that certainly changed nothing are retried.
    */
   readonly repeatable: boolean;
+  /** Attempts after the first; where absent, the client's. */
+  readonly retries?: number | undefined;
   readonly options?: RequestOptions | undefined;
 }
 
@@ -76,6 +78,7 @@ export class Transport {
    */
   async request(call: Call): Promise<Record<string, unknown> | undefined> {
     const { signal, timeoutMs = this.options.timeoutMs } = call.options ?? {};
+    const { retries = this.options.retries } = call;
     checkMilliseconds("timeoutMs", timeoutMs);
     const url = this.url(call.path, call.query);
     const body = call.body && encodeBody(call.body);
@@ -85,7 +88,7 @@ export class Transport {
       const limitMs = Math.max(1, Math.min(timeoutMs, deadline - this.clock.now()));
       const outcome = await this.#attempt(call, url, body, limitMs, signal);
       if (!("error" in outcome)) return outcome.answer;
-      if (!isWorthRetrying(outcome, call) || attempt >= this.options.retries) throw outcome.error;
+      if (!isWorthRetrying(outcome, call) || attempt >= retries) throw outcome.error;
       const pause = pauseBefore(attempt + 1, outcome.error.retryAfterMs, this.clock.random());
       if (this.clock.now() + pause >= deadline) throw outcome.error;
       await this.clock.sleep(pause, signal);

@@ -100,8 +100,13 @@ export function record(version: number): (request: URL, response: ServerResponse
   return (_, response) => answerJson(response, 200, { id: "c", version, metadata: {} });
 }
 
-export function answerJson(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { "content-type": "application/json" });
+export function answerJson(
+  response: ServerResponse,
+  status: number,
+  body: object,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, { "content-type": "application/json", ...headers });
   response.end(JSON.stringify(body));
 }
 

@@ -12,7 +12,7 @@ import {
   type WebSocketConstructor,
 } from "../src/index.js";
 import { streamClock } from "./stream-clock.js";
-import { record, streamServer, type PeerStep } from "./stream-server.js";
+import { answerJson, record, streamServer, type PeerStep } from "./stream-server.js";
 
 const tombstoned = { type: "tombstoned", version: 0 };
 const goodbye: PeerStep = (peer) => peer.send(tombstoned);
@@ -119,6 +119,27 @@ describe("over WebSockets", () => {
   test("who serves plain requests, but no WebSockets, is asked again and again", async () => {
     const refuse: PeerStep = (peer) => peer.refuse(404, "not_found");
     await using server = await streamServer({ steps: [refuse, refuse, goodbye], answer: record(3) });
+    expect(await all(open(server.baseUrl).stream({ cursor: 0 }))).toEqual([tombstoned]);
+    expect(server.calls).toEqual(["GET /v1/contexts/c", "GET /v1/contexts/c"]);
+  });
+
+  test("a deadline ends the question why it was refused", async () => {
+    const refuse: PeerStep = (peer) => peer.refuse(503, "unavailable");
+    await using server = await streamServer({ steps: [refuse], answer: () => {} });
+    const next = open(server.baseUrl).stream({ cursor: 0, deadlineMs: 100 }).next();
+    await expect(next).rejects.toMatchObject({
+      code: "timeout",
+      message: "GET /contexts/c/stream: given up after 100 ms in vain",
+    });
+    expect(server.calls).toEqual(["GET /v1/contexts/c"]);
+  });
+
+  test("who is sent away is asked why once for each attempt", async () => {
+    const refuse: PeerStep = (peer) => peer.refuse(503, "unavailable");
+    await using server = await streamServer({
+      steps: [refuse, refuse, goodbye],
+      answer: (_, response) => answerJson(response, 503, { error: "unavailable", message: "no" }),
+    });
     expect(await all(open(server.baseUrl).stream({ cursor: 0 }))).toEqual([tombstoned]);
     expect(server.calls).toEqual(["GET /v1/contexts/c", "GET /v1/contexts/c"]);
   });

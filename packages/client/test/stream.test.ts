@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import type { ServerResponse } from "node:http";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { clientOver } from "../src/client.js";
 import type { Context, Conversation, StreamEvent, StreamOptions } from "../src/index.js";
 import { connectorTo } from "../src/stream-connector.js";
@@ -248,6 +248,116 @@ describe.each(transports)("$name", ({ kind, client, stream }) => {
       const events = all(open(server, clock).stream(from(5, { deadlineMs: 1000 })));
       await expect(events).rejects.toMatchObject({ code: "network" });
       expect(clock.pauses).toEqual([100, 200, 400]);
+    });
+
+    test("has a deadline over all attempts, and ends the one that is under way", async () => {
+      const busy = { error: "unavailable", message: "no" };
+      const refuse: PeerStep = (peer) => peer.refuse(503, "unavailable", { "retry-after": "20" });
+      await using server = await streamServer({
+        steps: [refuse, () => {}],
+        answer: (_, response) => answerJson(response, 503, busy, { "retry-after": "20" }),
+      });
+      const clock = streamClock();
+      const next = open(server, clock)
+        .stream(from(5, { deadlineMs: 20_150 }))
+        .next();
+      await expect(next).rejects.toMatchObject({
+        code: "timeout",
+        message: "GET /contexts/c/stream: given up after 20150 ms in vain",
+        cause: { code: "unavailable" },
+      });
+      expect(clock.pauses).toEqual([20_100]);
+      await server.peers[1]?.closed;
+    });
+
+    test.each<[string, StreamOptions, PeerStep]>([
+      ["connects", from(5), () => {}],
+      ["asks for the version", stream, goodbye],
+      ["replays", from(5), (peer) => peer.send({ type: "gap", expected: 6, actual: 9 })],
+    ])("is ended by its deadline while it %s without end", async (_, options, step) => {
+      await using server = await streamServer({ steps: [step], answer: () => {} });
+      const events = open(server).stream({ ...options, deadlineMs: 100 });
+      await expect(events.next()).rejects.toMatchObject({
+        code: "timeout",
+        message: "GET /contexts/c/stream: given up after 100 ms in vain",
+      });
+      expect(await events.next()).toEqual({ done: true, value: undefined });
+      for (const peer of server.peers) await peer.closed;
+    });
+
+    test("does not count the time with a connection against its deadline", async () => {
+      const down: PeerStep = (peer) => peer.cut();
+      const quiet: PeerStep = (peer) => peer.accept();
+      await using server = await streamServer({ steps: [down, down, quiet, goodbye] });
+      const clock = streamClock();
+      const events = all(open(server, clock).stream(from(5, { deadlineMs: 1000 })));
+      const third = await server.peer(3);
+      while (clock.watches() === 0) await turns(1);
+      await turns();
+      clock.advance(9000);
+      third.cut();
+      expect(await events).toEqual([tombstoned]);
+      expect(clock.pauses).toEqual([100, 200, 400]);
+    });
+
+    test("its deadline begins anew when its first connection is lost", async () => {
+      const clock = streamClock();
+      const late: PeerStep = (peer) => {
+        clock.advance(950);
+        peer.cut();
+      };
+      await using server = await streamServer({ steps: [late, goodbye] });
+      const events = open(server, clock).stream(from(5, { deadlineMs: 1000 }));
+      expect(await all(events)).toEqual([tombstoned]);
+      expect(clock.pauses).toEqual([100]);
+    });
+
+    test("its deadline begins anew with each event", async () => {
+      const clock = streamClock();
+      let calls = 0;
+      await using server = await streamServer({
+        steps: [(peer) => peer.send({ type: "gap", expected: 6, actual: 9 }), goodbye],
+        answer: (_, response) => {
+          clock.advance(450);
+          if (++calls === 1) answerJson(response, 200, { messages: [logged(6)], version: 9, first_seq: 1 });
+          else answerJson(response, 503, { error: "unavailable", message: "no" });
+        },
+      });
+      const context = open(server, clock, { retries: 0 });
+      const events = context.stream(from(5, { deadlineMs: 600 }));
+      expect(await all(events)).toEqual([message(6), tombstoned]);
+      expect(clock.pauses).toEqual([100]);
+    });
+
+    test("gives up where replays fail, however long its connections hold meanwhile", async () => {
+      const clock = streamClock();
+      await using server = await streamServer({
+        steps: [(peer) => peer.send({ type: "gap", expected: 6, actual: 9 })],
+        answer: (_, response) => {
+          clock.advance(10_000);
+          answerJson(response, 503, { error: "unavailable", message: "no" });
+        },
+      });
+      const context = open(server, clock, { retries: 0 });
+      const next = context.stream(from(5, { deadlineMs: 25_000 })).next();
+      await expect(next).rejects.toMatchObject({ code: "unavailable" });
+      expect(clock.pauses).toEqual([100, 200]);
+    });
+
+    test("leaves no timer behind that could end a connection", async () => {
+      const started = vi.spyOn(globalThis, "setTimeout");
+      const cleared = vi.spyOn(globalThis, "clearTimeout");
+      try {
+        await using server = await streamServer({ steps: [goodbye], answer: record(5) });
+        await all(open(server).stream({ ...stream, deadlineMs: 12_345 }));
+        const timers = started.mock.results
+          .filter((_, call) => started.mock.calls[call]?.[1] === 12_345)
+          .map(({ value }) => value);
+        expect(timers).toHaveLength(1);
+        for (const timer of timers) expect(cleared).toHaveBeenCalledWith(timer);
+      } finally {
+        vi.restoreAllMocks();
+      }
     });
 
     test("without a cursor, nothing between the attempts is lost", async () => {
