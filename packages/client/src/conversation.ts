@@ -80,7 +80,8 @@ export class Conversation {
 
   /**
    * What happens, as it happens: `for await (const event of conversation.stream()) …`. Each event exactly once and in
-   * order, however often the connection is lost meanwhile. Where events cannot be had any more, a `gap` says so.
+   * order, however often the connection is lost meanwhile. Where events cannot be had any more, a `gap` says so. A
+   * conversation that is purged and created again while there is no connection cannot be told from the old one.
    *
    * Connections are opened again with growing random pauses, from the last event on. The iteration ends after
    * `tombstoned`; it rejects when the server refuses for good (`not_found`, `unauthorized` and so on), and with the

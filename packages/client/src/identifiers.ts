@@ -19,7 +19,7 @@ export function pathOf(collection: "contexts" | "conversations", id: string): st
 
 /** A key that no other append has. */
 export function freshKey(): string {
-  const { crypto } = globalThis as { crypto?: Partial<Crypto> }; // Absent from Node 18, partly from insecure pages.
+  const { crypto } = globalThis as { crypto?: Partial<Crypto> }; // Absent from some runtimes, partly from insecure pages.
   if (crypto?.randomUUID !== undefined) return crypto.randomUUID();
   const bytes = new Uint8Array(16);
   if (crypto?.getRandomValues !== undefined) crypto.getRandomValues(bytes);
