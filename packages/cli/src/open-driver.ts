@@ -19,7 +19,9 @@ export type StoreSettings = Pick<Settings, "store" | "dataDir" | "driver">;
 
 /** The URL of the store: as set, or a file in the data directory. */
 export function storeUrl({ store, dataDir }: StoreSettings): string {
-  return store === "" ? `sqlite:${encodeURI(path.join(dataDir, "fastpaca.db"))}` : store;
+  if (store !== "") return store;
+  // A path is no URL: in one, these two begin what follows it.
+  return `sqlite:${encodeURI(path.join(dataDir, "fastpaca.db")).replace(/[?#]/g, encodeURIComponent)}`;
 }
 
 /**
@@ -50,10 +52,25 @@ export async function chooseDriver(settings: StoreSettings): Promise<DriverModul
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(storeUrl(settings))?.[1]?.toLowerCase();
   if (scheme !== undefined && foreign?.schemes.includes(scheme) === true) return foreign;
   const load = scheme === undefined || !Object.hasOwn(BUILT_IN, scheme) ? undefined : BUILT_IN[scheme];
-  if (load !== undefined) return (await load()).default;
+  if (load !== undefined) return loaded(`${scheme}:`, load);
   const known = [...(foreign?.schemes ?? []), ...Object.keys(BUILT_IN)].map((name) => `${name}:`).join(", ");
   const problem = scheme === undefined ? "is not a URL" : `has an unknown scheme, ${scheme}:`;
   throw new SettingsError(`the store ${problem}; known are ${known}. --driver brings in another driver`);
+}
+
+async function loaded(scheme: string, load: () => Promise<{ default: DriverModule }>): Promise<DriverModule> {
+  try {
+    return (await load()).default;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const wanted = "Fastpaca needs Node.js 22.13 or later";
+    throw new SettingsError(
+      `the driver of ${scheme} cannot be loaded: ${reason} (${wanted}, this is ${process.version})`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /** @param name of a package that can be found from the working directory, or the path of a file */

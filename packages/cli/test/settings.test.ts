@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { storeUrl } from "../src/open-driver.js";
 import { readSettings, SETTINGS, settingsHelp, SettingsError } from "../src/settings.js";
 
 describe("settings", () => {
@@ -37,4 +38,9 @@ describe("settings", () => {
     for (const { env } of Object.values(SETTINGS)) expect(help).toContain(env);
     expect(help.split("\n")).toHaveLength(Object.keys(SETTINGS).length);
   });
+});
+
+test("a data directory may have any name", () => {
+  const url = storeUrl({ store: "", dataDir: "a?b#c d%", driver: "" });
+  expect(url).toBe("sqlite:a%3Fb%23c%20d%25/fastpaca.db");
 });
