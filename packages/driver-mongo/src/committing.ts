@@ -147,9 +147,9 @@ export class Committing {
         const head = winners?.get(commit.id);
         // Of two reasons the revision is the one that counts, whichever the server came across first.
         if (outcome === "conflict" || head === undefined || head.revision !== commit.base) {
-          return outcome === "held" && head === undefined
-            ? { status: "unknown" }
-            : { status: "conflict", head };
+          if (outcome === "held" && head === undefined) return { status: "unknown" };
+          // A base that was missing may have landed since: it has not won against what was decided on it.
+          return { status: "conflict", head: head?.revision === commit.base ? undefined : head };
         }
         if (commit.head.purged) return this.#purgeAgain(commit, document, signal);
         return this.#held(attempt, signal);

@@ -153,6 +153,22 @@ await describeWithMongo("commits in MongoDB", (server) => {
     expect(await (await looking(url)).collection("commits").countDocuments()).toBe(1);
   });
 
+  test("a commit whose base lands while it conflicts is not told that its base has won", async () => {
+    const { url, tcpUrl } = await databaseOf(server);
+    const driver = await opened(url);
+    await committed(driver, creation("a"));
+    let looks = 0;
+    const early = await opened(
+      await wireProxy(tcpUrl, async (message): Promise<Verdict> => {
+        if (message.includes("$lookup") && (looks += 1) === 1) await committed(driver, append("a", 1, [1]));
+        return "pass";
+      }),
+    );
+    expect(await early.commit([append("a", 2, [2])])).toEqual([{ status: "conflict", head: undefined }]);
+    expect(looks).toBe(1);
+    expect((await early.heads(["a"]))[0]?.revision).toBe(2);
+  });
+
   test("two handles race for each revision, and exactly one wins each", async () => {
     const { url } = await databaseOf(server);
     const handles = await Promise.all([opened(url), opened(url)]);
