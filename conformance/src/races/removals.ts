@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { check, type Check } from "../check.js";
-import { actorsOn, audit, EVERYTHING, racingHandles, turns } from "./actor.js";
+import { actorsOn, audit, EVERYTHING, racingHandles, turns, type Actor } from "./actor.js";
 
 /** Something goes away while others write and read. */
 export const REMOVAL_RACES: readonly Check[] = [
@@ -62,23 +62,31 @@ export const REMOVAL_RACES: readonly Check[] = [
   }),
   check({
     name: "race-prune",
-    invariants: ["TRM-1", "TRM-3", "TRM-4"],
+    invariants: ["TRM-1", "TRM-3", "TRM-4", "TRM-5"],
     mode: "race",
-    runs: 15,
-    arbitrary: fc
-      .record({
-        sizes: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 3, maxLength: 5 }),
-        appends: fc.integer({ min: 1, max: 3 }),
-        looks: fc.integer({ min: 2, max: 4 }),
-      })
-      .chain((plan) => {
-        const total = plan.sizes.reduce((sum, size) => sum + size, 0);
-        return fc.record({
-          plan: fc.constant(plan),
-          below: fc.integer({ min: 1, max: total + 1 }),
-        });
-      }),
-    run: async (world, { plan: { sizes, appends, looks }, below }) => {
+    runs: 20,
+    arbitrary: fc.record({
+      sizes: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 3, maxLength: 5 }),
+      /** Messages that are gone when the race begins. */
+      past: fc.oneof({ withCrossShrink: true }, fc.nat(10), fc.constant(EVERYTHING)),
+      rounds: fc.array(
+        fc.record({
+          /** Messages that the head gives up. */
+          less: fc.constantFrom(0, 1, 2, EVERYTHING, EVERYTHING),
+          /** What is pruned meanwhile, each a turn of the event loop later. */
+          bounds: fc.array(fc.constantFrom("newest", "newest", "gone", "first"), {
+            minLength: 4,
+            maxLength: 6,
+          }),
+          /** Sizes of commits that do not wait for each other, and how many turns they let the prunes go first. */
+          appends: fc.constantFrom([1, 1], [1, 1, 1], [1], [2]),
+          lag: fc.integer({ min: 2, max: 5 }),
+        }),
+        { minLength: 1, maxLength: 4 },
+      ),
+      looks: fc.integer({ min: 2, max: 4 }),
+    }),
+    run: async (world, { sizes, past, rounds, looks }) => {
       const id = world.id("prune");
       const handles = await racingHandles(world, 3);
       const [pruner, writer, reader] = actorsOn(world, handles);
@@ -89,18 +97,30 @@ export const REMOVAL_RACES: readonly Check[] = [
         ];
         await writer.commit([writer.decide(id, { size, marks, keys: [`${step}`] })]);
       }
-      // The head says it before anything is freed.
+      const total = sizes.reduce((sum, size) => sum + size, 0);
+      const below = Math.min(past, total) + 1;
       await writer.commit([writer.decide(id, { firstSeq: below })]);
       await Promise.all([
-        pruner.handle.prune(id, below),
-        pruner.handle.prune(id, Math.max(1, below - 1)),
         (async () => {
-          for (let append = 0; append < appends; append++) {
-            await writer.commit([writer.decide(id, { size: 2, keys: [`late${append}`] })]);
-            // More goes while others read.
-            const firstSeq = (writer.known(id)?.firstSeq ?? below) + 1;
-            await writer.commit([writer.decide(id, { firstSeq })]);
-            await writer.handle.prune(id, firstSeq);
+          for (const [round, { less, bounds, appends, lag }] of rounds.entries()) {
+            const { firstSeq: gone = 1, lastSeq = 0 } = writer.known(id) ?? {};
+            await pruner.handle.prune(id, gone);
+            // The head says it before anything is freed.
+            const newest = Math.min(gone + less, lastSeq + 1);
+            if (newest > gone) await writer.commit([writer.decide(id, { firstSeq: newest })]);
+            // All but the newest come late: below what is gone already.
+            const seqs = { newest, gone: Math.max(1, gone - 1), first: 1 };
+            await Promise.all([
+              ...bounds.map(async (bound, place) => {
+                await turns(place);
+                await pruner.handle.prune(id, seqs[bound]);
+              }),
+              (async () => {
+                await turns(lag);
+                await appendAtOnce(writer, id, appends, `late${round}`);
+              })(),
+            ]);
+            await reader.handle.messages(id, newest, EVERYTHING);
           }
         })(),
         (async () => {
@@ -108,7 +128,7 @@ export const REMOVAL_RACES: readonly Check[] = [
             await Promise.all([
               reader.handle.messages(id, 1, EVERYTHING),
               reader.handle.marks(id, 0, EVERYTHING),
-              reader.handle.keys(id, ["0", "late0"]),
+              reader.handle.keys(id, ["0", "late0.0"]),
             ]);
             await reader.look([id]);
           }
@@ -167,3 +187,15 @@ export const REMOVAL_RACES: readonly Check[] = [
     },
   }),
 ];
+
+/** Appends on top of each other, before any is answered: one that comes before its base does conflicts. */
+async function appendAtOnce(writer: Actor, id: string, sizes: readonly number[], key: string): Promise<void> {
+  await Promise.all(
+    sizes.map((size, place) => {
+      const commit = writer.decide(id, { size, keys: [`${key}.${place}`] });
+      writer.believe(commit.head);
+      return writer.handle.commit([commit]);
+    }),
+  );
+  await writer.look([id]);
+}

@@ -58,7 +58,7 @@ export const PRUNING: readonly Mutant[] = [
   wrongDatabase(
     "prune-hides-what-it-keeps",
     "Hides the oldest message kept while it is at work.",
-    ["TRM-1", "TRM-5", "GAP-1"],
+    ["TRM-1", "TRM-5", "GAP-1", "GAP-2"],
     () => {
       const hidden = new Map<string, number>();
       return ({ memory, answer }) => ({
@@ -140,6 +140,53 @@ export const PRUNING: readonly Mutant[] = [
         await answer(() => memory.prune(id, below));
       },
     }),
+  ),
+  wrong(
+    "prune-looks-twice",
+    "Frees every message where the oldest one that it found is gone when it looks again.",
+    ["TRM-5", "TRM-1"],
+    ({ memory, answer }) => ({
+      prune: async (id, below) => {
+        const [head] = await answer(() => memory.heads([id]));
+        if (head === undefined) return;
+        const [found] = await answer(() => memory.messages(id, Math.min(below, head.firstSeq), ALL));
+        const seq = found?.seq ?? 0;
+        const [oldest] = await answer(() => memory.messages(id, seq, seq));
+        await answer(() => free(memory, id, oldest?.seq ?? head.lastSeq + 1, head.life));
+      },
+    }),
+  ),
+  wrongDatabase(
+    "prune-skips-what-lands-meanwhile",
+    "Looks for the message at the seq, then for a commit behind it, and frees what landed in between.",
+    ["TRM-5", "TRM-1"],
+    () => {
+      /** Where commits begin. */
+      const begins = new Set<string>();
+      return ({ memory, answer, commitBy }) => ({
+        commit: commitBy(
+          each(async (commit) => {
+            const outcome = await one(memory, commit);
+            if (outcome.status === "committed")
+              begins.add(`${commit.id} ${commit.head.life} ${commit.messages[0]?.seq}`);
+            return outcome;
+          }),
+        ),
+        prune: async (id, below) => {
+          const [head] = await answer(() => memory.heads([id]));
+          if (head === undefined) return;
+          const seq = Math.min(below, head.firstSeq);
+          const [first] = await answer(() => memory.messages(id, seq, seq));
+          const oldest =
+            first ??
+            (await answer(() => memory.messages(id, 1, ALL))).find(
+              (message, place) =>
+                message.seq > seq && (place === 0 || begins.has(`${id} ${head.life} ${message.seq}`)),
+            );
+          await answer(() => free(memory, id, oldest?.seq ?? seq, head.life));
+        },
+      });
+    },
   ),
   wrong(
     "prune-looks-for-messages-only",
@@ -240,10 +287,14 @@ export const PRUNING: readonly Mutant[] = [
   ),
 ];
 
-/** Frees messages below a seq, also those that the head keeps: by another head, for as long as that takes. */
-async function free(memory: Driver, id: string, below: number): Promise<void> {
+/**
+ * Frees messages below a seq, also those that the head keeps: by another head, for as long as that takes.
+ *
+ * @param life the only one in which it does, where it is given
+ */
+async function free(memory: Driver, id: string, below: number, life?: number): Promise<void> {
   const [head] = await memory.heads([id]);
-  if (head === undefined || head.purged) return;
+  if (head === undefined || head.purged || (life !== undefined && head.life !== life)) return;
   const put = (firstSeq: number): Promise<CommitOutcome> =>
     one(memory, {
       id,
