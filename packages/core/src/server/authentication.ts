@@ -1,6 +1,7 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import { FastpacaError } from "../errors.js";
+import { headerText } from "./header-text.js";
 
 /** Tells by which of the keys a request is allowed, in a time that does not depend on them. */
 export class Authentication {
@@ -13,7 +14,7 @@ export class Authentication {
 
   /** The key of the `Authorization: Bearer` header, where it is one of the keys. */
   keyOf({ headers }: FastifyRequest): string | undefined {
-    const token = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? "")?.[1];
+    const token = /^Bearer +(\S+) *$/i.exec(headerText(headers.authorization ?? ""))?.[1];
     const presented = digest(token ?? "");
     let matches = 0;
     for (const key of this.#expected) matches += timingSafeEqual(key, presented) ? 1 : 0;

@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { FastpacaError } from "../errors.js";
 import * as schemas from "../schemas.js";
@@ -15,6 +14,7 @@ import type { Document } from "../store/document.js";
 import type { AppendResult, Contexts, Conversations } from "../store/operations.js";
 import type { Store } from "../store/store.js";
 import { JSON_TYPE } from "./errors.js";
+import { headerText } from "./header-text.js";
 import { readQuery } from "./query.js";
 import * as answers from "./response-schemas.js";
 import type { Streams } from "./streams.js";
@@ -335,7 +335,7 @@ function json(description: string, schema: object): object {
 function withKey({ headers, raw, body }: FastifyRequest<{ Body: AppendInput }>): AppendInput {
   const header = headers["idempotency-key"];
   if (typeof header !== "string" || !isObject(body)) return body;
-  const key = textOf(header);
+  const key = headerText(header);
   // Several headers arrive as one, joined like this.
   if (key.includes(", ") && (raw.headersDistinct["idempotency-key"]?.length ?? 0) > 1) {
     throw new FastpacaError("invalid_request", "Idempotency-Key was sent more than once", {
@@ -348,13 +348,6 @@ function withKey({ headers, raw, body }: FastifyRequest<{ Body: AppendInput }>):
     });
   }
   return { ...body, idempotency_key: key };
-}
-
-/** Headers are read as Latin-1, and mostly written as UTF-8. What is none stays as it was read. */
-function textOf(header: string): string {
-  if (!/[\u0080-\u00ff]/.test(header)) return header;
-  const bytes = Buffer.from(header, "latin1");
-  return isUtf8(bytes) ? bytes.toString("utf8") : header;
 }
 
 /** The cursor that a client of server-sent events resumes with. */

@@ -61,6 +61,13 @@ describe.each(BACKENDS)("API keys over $name", (backend) => {
     expect([opened.status, opened.json<{ version: number }>().version]).toEqual([200, 2]);
   });
 
+  test("a key of any characters opens, as UTF-8 or as Latin-1", async () => {
+    await using server = await serve(backend, { server: { apiKeys: ["schlüssel"] } });
+    // Headers are sent as Latin-1: this text then has the bytes of UTF-8.
+    for (const sent of ["Bearer schlüssel", Buffer.from("Bearer schlüssel").toString("latin1")])
+      expect((await server.connect({ authorization: sent }).get("/v1/conversations")).status).toBe(200);
+  });
+
   test("health stays open, however it is asked for, and opens nothing else", async () => {
     await using server = await serve(backend, { server: { apiKeys: ["key"] } });
     const client = server.connect();
