@@ -57,12 +57,13 @@ export class Connections {
    *   another DriverUnavailableError when it was not sent
    */
   run({ text, name }: Statement, values: readonly (Buffer | string)[]): Promise<TextRow[]> {
-    return this.#repeat({ text, ...(this.#options.prepare ? { name } : {}), values: [...values] });
+    const query = asked(text, values);
+    return this.#repeat(this.#options.prepare ? { ...query, name } : query);
   }
 
   /** As {@link run}; the statement is planned anew each time, for the values that it has. */
   runOnce(text: string, values: readonly (Buffer | string)[]): Promise<TextRow[]> {
-    return this.#repeat({ text, values: [...values] });
+    return this.#repeat(asked(text, values));
   }
 
   /** Runs a transaction on one connection, which is given back if it succeeds and ended if not. */
@@ -123,7 +124,7 @@ export class Connections {
     const started = performance.now();
     for (;;) {
       try {
-        return await this.#send(await this.connect(), { ...query, rowMode: "array", types });
+        return await this.#send(await this.connect(), query);
       } catch (error) {
         if (!mayBeRepeated(error) || performance.now() - started > REPEAT_FOR) throw error;
       }
@@ -172,6 +173,10 @@ export class Connections {
     this.#left.push(now);
     return true;
   }
+}
+
+function asked(text: string, values: readonly (Buffer | string)[]): PostgresQuery {
+  return { text, values: [...values], rowMode: "array", types };
 }
 
 /** The address may lead to a server that was demoted, whose reads are of the past. */
