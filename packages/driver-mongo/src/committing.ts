@@ -184,12 +184,12 @@ export class Committing {
         keys.map(({ key }) => key),
         signal,
       );
-      if (held.length > 0) return { status: "duplicate", held };
-      // The life has ended meanwhile, and its keys with it: whoever ended it took the revision.
+      // The life may have ended meanwhile, and its keys with it: what was found is of the one that came then. Whoever
+      // ended it took the revision.
       const head = (await this.#winners([attempt], signal))?.get(id);
-      return head !== undefined && head.revision !== base
-        ? { status: "conflict", head }
-        : { status: "unknown" };
+      if (head === undefined) return { status: "unknown" };
+      if (head.revision !== base) return { status: "conflict", head };
+      return held.length > 0 ? { status: "duplicate", held } : { status: "unknown" };
     } catch {
       return { status: "unknown" }; // The store hands it over again, and learns then which keys are held.
     }

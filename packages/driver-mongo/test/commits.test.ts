@@ -15,7 +15,7 @@ import {
   opened,
   purge,
 } from "./fixture.js";
-import { updates, wireProxy, type Verdict } from "./wire-proxy.js";
+import { finds, updates, wireProxy, type Verdict } from "./wire-proxy.js";
 
 await describeWithMongo("commits in MongoDB", (server) => {
   test("a slow writer is told of the conflict although what it conflicts with was pruned", async () => {
@@ -151,6 +151,24 @@ await describeWithMongo("commits in MongoDB", (server) => {
       { status: "conflict", head: undefined },
     ]);
     expect(await (await looking(url)).collection("commits").countDocuments()).toBe(1);
+  });
+
+  test("a key that is held by the next life, when it is looked up, is none that was in the way", async () => {
+    const { url, tcpUrl } = await databaseOf(server);
+    const driver = await opened(url);
+    await committed(driver, creation("a"), append("a", 1, [1], { keys: [key("k")] }));
+    const reborn = append("a", 3, [1, 2], { keys: [key("k", 2)], head: { life: 2 } });
+    let looks = 0;
+    const slow = await opened(
+      await wireProxy(tcpUrl, async (message): Promise<Verdict> => {
+        if (finds(message, "commits") && message.includes("$in") && (looks += 1) === 1)
+          await committed(driver, purge("a", 2), reborn);
+        return "pass";
+      }),
+    );
+    const commit = append("a", 2, [2], { keys: [key("k")] });
+    expect(await slow.commit([commit])).toEqual([{ status: "conflict", head: reborn.head }]);
+    expect(looks).toBeGreaterThan(0);
   });
 
   test("a commit whose base lands while it conflicts is not told that its base has won", async () => {

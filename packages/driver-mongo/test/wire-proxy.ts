@@ -73,6 +73,11 @@ export function updates(message: Buffer, collection: string): boolean {
   return isCommandOn(message, "update", collection);
 }
 
+/** Whether a message is a search in a collection. */
+export function finds(message: Buffer, collection: string): boolean {
+  return isCommandOn(message, "find", collection);
+}
+
 function isCommandOn(message: Buffer, command: string, collection: string): boolean {
   const name = Buffer.from(`${command}\0____${collection}\0`);
   name.writeInt32LE(collection.length + 1, command.length + 1);

@@ -1,7 +1,7 @@
 import type { Mark } from "../driver.js";
 import type { Conversation } from "../semantics/conversation.js";
 import { existing } from "../semantics/commands.js";
-import type { CachedConversation } from "./cached-conversation.js";
+import { PrunedError, type CachedConversation } from "./cached-conversation.js";
 import { BATCH_LENGTH, markFrame, messageFrame, type Frame } from "./frame.js";
 
 /** Marks read at a time: that of a compaction can be as large as a request. */
@@ -51,6 +51,9 @@ export async function readEvents(cached: CachedConversation, cursor: Cursor, lim
     }
     length += frames.at(-1)?.json.length ?? 0;
   }
+  // A mark that is gone is missed here, and counted as a message above.
+  if (frames.length === 0 && after < conversation.version)
+    throw new PrunedError(`${cached.id} has nothing behind version ${after} any more`);
   return { frames, cursor: { version: after + frames.length, seq } };
 }
 
