@@ -73,7 +73,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   app.server.on("connect", (_request, socket: Socket) => {
     refusals.refuse(socket, new FastpacaError("not_found", "CONNECT is not served"));
   });
-  // A client that has sent all it has to say, and says so, is answered.
+  // A client that has sent all it has to say, and says so, is answered. Node has the setting, and no word about it.
   Object.assign(app.server, { httpAllowHalfOpen: true });
   app.server.on("checkExpectation", (request, response: ServerResponse) => {
     app.server.emit("request", request, response);
@@ -82,6 +82,9 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   parseJsonBodies(app);
   keepSchemasForDocument(app);
   app.setErrorHandler(handleError);
+  app.setNotFoundHandler(({ method, url }) => {
+    throw new FastpacaError("not_found", `there is no ${method} ${url.split("?", 1)[0] ?? ""}`);
+  });
   const streams = new Streams(options.maxStreams ?? MAX_STREAMS, options.logger);
   streams.attach(app, refusals);
   metrics.gauge(
@@ -91,20 +94,16 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   );
   metrics.gauge("fastpaca_streams", "Open streams", () => streams.count);
   const authentication = new Authentication(apiKeys);
-  // Behind the limit of requests, which counts strangers, too.
+  // The limit first: it counts strangers, too, wherever they knock.
+  if (options.rateLimit !== undefined) await limitRate(app, options.rateLimit, authentication);
   if (apiKeys.length > 0)
-    app.addHook("preParsing", async (request) => authentication.refuseStrangers(request));
+    app.addHook("onRequest", async (request) => authentication.refuseStrangers(request));
   const requests = follow(app, metrics);
   app.addHook("preClose", async () => {
     await requests.close();
     await streams.close();
     // Whoever has not sent a whole request by now, or does not read an answer, would keep the server open.
     setTimeout(() => app.server.closeAllConnections(), LAST_WORDS).unref();
-  });
-  if (options.rateLimit !== undefined) await limitRate(app, options.rateLimit, authentication);
-  const limited = options.rateLimit === undefined ? {} : { preHandler: app.rateLimit() };
-  app.setNotFoundHandler(limited, ({ method, url }) => {
-    throw new FastpacaError("not_found", `there is no ${method} ${url.split("?", 1)[0] ?? ""}`);
   });
   await app.register(swagger, {
     transform: ({ route, url }) => ({ schema: route.config?.schema ?? {}, url }),
@@ -225,12 +224,15 @@ async function limitRate(
   authentication: Authentication,
 ): Promise<void> {
   await app.register(rateLimit, {
+    global: false,
     max: perSecond,
     timeWindow: 1000,
     keyGenerator: (request) => authentication.keyOf(request) ?? request.ip,
     allowList: isHealth,
     errorResponseBuilder: () => new FastpacaError("rate_limited", `at most ${perSecond} requests per second`),
   });
+  // Of the whole server rather than of each route: what leads to none counts as well.
+  app.addHook("onRequest", app.rateLimit());
 }
 
 /** An error of Node's HTTP parser, before there is a request. */
