@@ -1,7 +1,7 @@
 import type { Head } from "@fastpaca/core";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { headOf, HEAD } from "./columns.js";
-import { readAtOnce } from "./transaction.js";
+import { ReadTransaction } from "./transaction.js";
 
 /** Heads that are read here at a time: about 100 microseconds of the thread. */
 const MOST = 64;
@@ -17,10 +17,9 @@ const CACHE_KIB = 8 * 1024;
  */
 export class CurrentHeads {
   readonly #database: DatabaseSync;
-  readonly #begin: StatementSync;
   readonly #revision: StatementSync;
   readonly #head: StatementSync;
-  readonly #end: StatementSync;
+  readonly #atOnce: ReadTransaction;
   /** Oldest first. A head is what its revision says for ever: only the revision is read again. */
   readonly #remembered = new Map<string, Head>();
 
@@ -29,10 +28,9 @@ export class CurrentHeads {
     this.#database = new DatabaseSync(file, { readOnly: true });
     try {
       this.#database.exec(`PRAGMA busy_timeout = 0; PRAGMA cache_size = -${CACHE_KIB}`);
-      this.#begin = this.#database.prepare("BEGIN");
       this.#revision = this.#database.prepare("SELECT revision FROM heads WHERE id = ?");
       this.#head = this.#database.prepare(`SELECT ${HEAD} FROM heads WHERE id = ?`);
-      this.#end = this.#database.prepare("COMMIT");
+      this.#atOnce = new ReadTransaction(this.#database);
     } catch (error) {
       this.#database.close();
       throw error;
@@ -44,7 +42,7 @@ export class CurrentHeads {
     if (ids.length > MOST) return undefined;
     try {
       // One transaction: the cached pages are checked once, not for each head.
-      return readAtOnce(this.#begin, this.#end, () => ids.map((id) => this.#read(id)));
+      return this.#atOnce.run(() => ids.map((id) => this.#read(id)));
     } catch {
       // The worker meets the same trouble, waits where that helps, and says what it is.
       return undefined;

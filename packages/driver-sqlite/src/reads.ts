@@ -3,7 +3,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HEAD, headOf, integer, keyOf, markOf, messageOf, text } from "./columns.js";
 import { Listing, LISTING } from "./listing.js";
 import { heldIn, unpacked } from "./tail.js";
-import { readAtOnce } from "./transaction.js";
+import { ReadTransaction } from "./transaction.js";
 
 /** The statements of this class and of listings, also for tests of how SQLite plans them. */
 export const QUERIES = {
@@ -29,8 +29,8 @@ export class Reads {
   readonly #messages: StatementSync;
   readonly #marks: StatementSync;
   readonly #keys: StatementSync;
-  readonly #begin: StatementSync;
-  readonly #end: StatementSync;
+  /** The tail and the table as they are at one moment: another process may move messages from one to the other. */
+  readonly #atOnce: ReadTransaction;
   readonly #listing: Listing;
 
   constructor(database: DatabaseSync) {
@@ -39,8 +39,7 @@ export class Reads {
     this.#messages = database.prepare(QUERIES.messages);
     this.#marks = database.prepare(QUERIES.marks);
     this.#keys = database.prepare(QUERIES.keys);
-    this.#begin = database.prepare("BEGIN");
-    this.#end = database.prepare("COMMIT");
+    this.#atOnce = new ReadTransaction(database);
     this.#listing = new Listing(database);
   }
 
@@ -52,7 +51,7 @@ export class Reads {
   }
 
   messages(id: string, from: number, to: number): StoredMessage[] {
-    return this.#atOnce(() => {
+    return this.#atOnce.run(() => {
       const log = this.#log.get(id);
       if (log === undefined) return [];
       const recent = unpacked(text(log["tail"])).messages;
@@ -71,18 +70,13 @@ export class Reads {
   }
 
   keys(id: string, keys: readonly string[]): KeyRecord[] {
-    return this.#atOnce(() => {
+    return this.#atOnce.run(() => {
       const log = this.#log.get(id);
       if (log === undefined) return [];
       const held = heldIn(text(log["tail"]), keys);
       const wanted = JSON.stringify([...new Set(keys)]);
       return [...held, ...this.#keys.all(wanted, integer(log["n"]), integer(log["epoch"])).map(keyOf)];
     });
-  }
-
-  /** The tail and the table as they are at one moment: another process may move messages from one to the other. */
-  #atOnce<T>(read: () => T): T {
-    return readAtOnce(this.#begin, this.#end, read);
   }
 
   /** Yields where other work may pass. */

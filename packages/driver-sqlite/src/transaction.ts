@@ -32,27 +32,32 @@ export function transact<T>(database: DatabaseSync, certain: IsCertain, body: ()
   return result;
 }
 
-/**
- * Reads one state of the database.
- *
- * @param begin prepared `BEGIN`
- * @param end prepared `COMMIT`
- */
-export function readAtOnce<T>(begin: StatementSync, end: StatementSync, body: () => T): T {
-  begin.run();
-  let result: T;
-  try {
-    result = body();
-  } catch (error) {
-    try {
-      end.run();
-    } catch {
-      // SQLite ends the transaction itself after some failures. The failure is what counts.
-    }
-    throw error;
+/** Reads several things of one state of the database. */
+export class ReadTransaction {
+  readonly #begin: StatementSync;
+  readonly #end: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    this.#begin = database.prepare("BEGIN");
+    this.#end = database.prepare("COMMIT");
   }
-  end.run();
-  return result;
+
+  run<T>(body: () => T): T {
+    this.#begin.run();
+    let result: T;
+    try {
+      result = body();
+    } catch (error) {
+      try {
+        this.#end.run();
+      } catch {
+        // SQLite ends the transaction itself after some failures. The failure is what counts.
+      }
+      throw error;
+    }
+    this.#end.run();
+    return result;
+  }
 }
 
 function rolledBack(database: DatabaseSync): boolean {
