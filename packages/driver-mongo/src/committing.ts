@@ -165,7 +165,8 @@ export class Committing {
   async #winners(refused: readonly Attempt[], signal: AbortSignal): Promise<Map<string, Head> | undefined> {
     try {
       const taken = refused.map(({ commit: { id, base } }) => ({ c: id, r: base + 1 }));
-      await settle(this.#database, taken, signal);
+      // On a single server the search itself waits; elsewhere it would miss what a majority does not have yet.
+      if (this.#database.deployment !== "standalone") await settle(this.#database, taken, signal);
       const heads = await this.#heads.newest(
         taken.map(({ c }) => c),
         signal,

@@ -98,9 +98,9 @@ export class PostgresDriver implements Driver {
         this.#parts.log("warn", `the outcome of ${commits.length} commits is unknown: ${error.message}`);
         outcomes = commits.map(() => ({ status: "unknown" }));
       }
-      const landed = (_: Commit, index: number): boolean =>
+      const mayHaveLanded = (_: Commit, index: number): boolean =>
         outcomes[index]?.status === "committed" || outcomes[index]?.status === "unknown";
-      this.#hints.add(commits.filter(landed).map(({ id }) => id));
+      this.#hints.add(commits.filter(mayHaveLanded).map(({ id }) => id));
       // Whatever became of it: one in conflict may be in conflict with itself, handed over before without an answer.
       if (commits.some(({ head }) => head.purged)) this.#eraser.wake();
       return outcomes;

@@ -1,7 +1,7 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import { FastpacaError } from "../errors.js";
-import { headerText } from "./header-text.js";
+import { headerText } from "./headers.js";
 
 /** Tells by which of the keys a request is allowed, in a time that does not depend on them. */
 export class Authentication {

@@ -8,13 +8,12 @@ import type {
   PatchMetadataInput,
   PutContextInput,
   PutConversationInput,
-  StreamInput,
 } from "../store/check.js";
 import type { Document } from "../store/document.js";
 import type { AppendResult, Contexts, Conversations } from "../store/operations.js";
 import type { Store } from "../store/store.js";
 import { JSON_TYPE } from "./errors.js";
-import { headerText } from "./header-text.js";
+import { withKey, withLastEvent } from "./headers.js";
 import { readQuery } from "./query.js";
 import * as answers from "./response-schemas.js";
 import type { Streams } from "./streams.js";
@@ -329,41 +328,6 @@ function answer(status: number, schema: object): Record<string, object> {
 
 function json(description: string, schema: object): object {
   return { description, ...schema };
-}
-
-/** The body with the key that the `Idempotency-Key` header brings. */
-function withKey({ headers, raw, body }: FastifyRequest<{ Body: AppendInput }>): AppendInput {
-  const header = headers["idempotency-key"];
-  if (typeof header !== "string" || !isObject(body)) return body;
-  const key = headerText(header);
-  // Several headers arrive as one, joined like this.
-  if (key.includes(", ") && (raw.headersDistinct["idempotency-key"]?.length ?? 0) > 1) {
-    throw new FastpacaError("invalid_request", "Idempotency-Key was sent more than once", {
-      field: "idempotency_key",
-    });
-  }
-  if (Object.hasOwn(body, "idempotency_key") && body.idempotency_key !== key) {
-    throw new FastpacaError("invalid_request", "idempotency_key differs from the Idempotency-Key header", {
-      field: "idempotency_key",
-    });
-  }
-  return { ...body, idempotency_key: key };
-}
-
-/** The cursor that a client of server-sent events resumes with. */
-function withLastEvent(
-  query: Record<string, unknown>,
-  { headers }: Pick<FastifyRequest, "headers">,
-): StreamInput {
-  const id = headers["last-event-id"];
-  return id === undefined || id === "" ? query : { ...query, cursor: lastEvent(id) };
-}
-
-function lastEvent(id: string | string[]): number {
-  if (typeof id === "string" && /^\d{1,16}$/.test(id) && Number.isSafeInteger(Number(id))) return Number(id);
-  throw new FastpacaError("invalid_request", "last-event-id must be the id of an event", {
-    field: "last-event-id",
-  });
 }
 
 function refuseQuery({ query }: Pick<FastifyRequest, "query">): void {
