@@ -5,7 +5,7 @@ import type { StreamFrame } from "../frames.js";
 import { say, textOf } from "../messages.js";
 import type { ServerWorld } from "../server-world.js";
 import { WindowModel } from "../window-model.js";
-import { bodyOf, CONFIG, STEP } from "./windows.js";
+import { bodyOf, CONFIG, EACH_STEP, STEP, type Step } from "./windows.js";
 
 /** What a stream tells of one event, and the state of the window behind it. */
 interface Told {
@@ -34,7 +34,7 @@ export const STREAMS: readonly Check<ServerWorld>[] = [
       await world.ok("PUT", path, bodyOf(config));
       const live = await world.stream(`${path}/stream?cursor=0`, "live");
       const heard: StreamFrame[] = [];
-      for (const step of [...steps, { do: "append", tokens: [1] } as const]) {
+      for (const step of [...steps, ...EACH_STEP]) {
         if (!(await take(world, path, model, step, told))) continue;
         // Whatever happened shows in the state that is told behind it.
         heard.push(
@@ -184,10 +184,6 @@ export const STREAMS: readonly Check<ServerWorld>[] = [
     },
   }),
 ];
-
-type Step =
-  | (typeof STEP extends fc.Arbitrary<infer T> ? T : never)
-  | { do: "append"; tokens: readonly number[] };
 
 /** Does one thing to a context and its model, and notes what streams have to tell. @returns whether it is an event */
 async function take(

@@ -13,7 +13,13 @@ export const CONFIG: fc.Arbitrary<WindowConfig> = fc.record({
   retain: fc.option(fc.integer({ min: 1, max: 2 }), { nil: undefined }),
 });
 
-export const STEP = fc.oneof(
+export type Step =
+  | { readonly do: "append"; readonly tokens: readonly number[] }
+  | { readonly do: "compact"; readonly tokens: readonly number[]; readonly back: number }
+  | { readonly do: "reset" }
+  | { readonly do: "configure"; readonly config: WindowConfig };
+
+export const STEP: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc.record({
@@ -33,6 +39,15 @@ export const STEP = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("configure" as const), config: CONFIG }) },
 );
 
+/** What every run does whatever else it does: each kind of step once, the last of them a message. */
+export const EACH_STEP: readonly Step[] = [
+  { do: "append", tokens: [1, 2] },
+  { do: "compact", tokens: [1], back: 1 },
+  { do: "reset" },
+  { do: "configure", config: { budget: 61, ratio: 1, limit: undefined, retain: undefined } },
+  { do: "append", tokens: [1] },
+];
+
 /** Windows: what goes to the model. */
 export const WINDOWS: readonly Check<ServerWorld>[] = [
   check({
@@ -49,7 +64,8 @@ export const WINDOWS: readonly Check<ServerWorld>[] = [
       const path = world.context();
       const model = new WindowModel(config);
       await world.ok("PUT", path, bodyOf(config));
-      for (const step of steps) {
+      // Beginning again, and then with what was generated.
+      for (const step of [...EACH_STEP, { do: "configure", config } as const, ...steps]) {
         switch (step.do) {
           case "append":
             await world.ok("POST", `${path}/messages`, {
