@@ -119,7 +119,7 @@ export const READS: readonly Mutant[] = [
   changedHead("clock-of-its-own", "Puts its own time into updatedAt.", ["VER-1", "LST-1"], () => ({
     updatedAt: Date.now(),
   })),
-  changedHead("archived-seq-lost", "Does not keep archivedSeq.", ["VER-1", "VER-3"], () => ({
+  changedHead("archived-seq-lost", "Does not keep archivedSeq.", ["VER-1", "VER-3", "TRM-3"], () => ({
     archivedSeq: 0,
   })),
   changedHead(

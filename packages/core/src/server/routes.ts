@@ -42,10 +42,19 @@ function registerLog(
   recordSchema: object,
 ): void {
   const tags = [prefix.slice("/v1/".length)];
+  const one = prefix === "/v1/contexts" ? "Context" : "Conversation";
 
   app.get<IdRequest>(
     `${prefix}/:id`,
-    { schema: { tags, summary: "Read the record", params, response: answer(200, recordSchema) } },
+    {
+      schema: {
+        tags,
+        operationId: `get${one}`,
+        summary: "Read the record",
+        params,
+        response: readAnswer(recordSchema),
+      },
+    },
     async (request, reply) => {
       refuseQuery(request);
       return sendDocument(await log.get(request.params.id), request, reply);
@@ -57,6 +66,7 @@ function registerLog(
     {
       schema: {
         tags,
+        operationId: `remove${one}`,
         summary: "Tombstone: no more writes; with purge, erase",
         params,
         querystring: schemas.removeSchema,
@@ -76,10 +86,11 @@ function registerLog(
     {
       schema: {
         tags,
+        operationId: `patch${one}Metadata`,
         summary: "Change metadata by a JSON merge patch",
         params,
         body: schemas.patchMetadataSchema,
-        response: answer(200, recordSchema),
+        response: answer(200, tagged(recordSchema)),
       },
     },
     async (request, reply) => {
@@ -93,6 +104,7 @@ function registerLog(
     {
       schema: {
         tags,
+        operationId: `appendTo${one}`,
         summary: "Append messages",
         params,
         headers: idempotencyHeader,
@@ -111,10 +123,11 @@ function registerLog(
     {
       schema: {
         tags,
+        operationId: `replay${one}`,
         summary: "Read messages by position, oldest first",
         params,
         querystring: schemas.replaySchema,
-        response: answer(200, answers.replayRecordSchema),
+        response: readAnswer(answers.replayRecordSchema),
       },
     },
     async (request, reply) => {
@@ -128,10 +141,11 @@ function registerLog(
     {
       schema: {
         tags,
+        operationId: `tail${one}`,
         summary: "Read the newest messages",
         params,
         querystring: schemas.tailSchema,
-        response: answer(200, answers.tailRecordSchema),
+        response: readAnswer(answers.tailRecordSchema),
       },
     },
     async (request, reply) => {
@@ -150,6 +164,7 @@ export function registerStreams(app: FastifyInstance, store: Store, streams: Str
         exposeHeadRoute: false,
         schema: {
           tags: [tag],
+          operationId: tag === "contexts" ? "streamContext" : "streamConversation",
           summary: "Watch what happens: by WebSocket, or as server-sent events",
           params,
           headers: lastEventHeader,
@@ -177,12 +192,13 @@ function registerConversations(app: FastifyInstance, conversations: Conversation
     {
       schema: {
         tags,
+        operationId: "putConversation",
         summary: "Create a conversation, or change its metadata",
         params,
         body: schemas.putConversationSchema,
         response: {
-          ...answer(200, answers.conversationSchema),
-          201: json("Created", answers.conversationSchema),
+          ...answer(200, tagged(answers.conversationSchema)),
+          201: json("Created", tagged(answers.conversationSchema)),
         },
       },
     },
@@ -198,6 +214,7 @@ function registerConversations(app: FastifyInstance, conversations: Conversation
     {
       schema: {
         tags,
+        operationId: "listConversations",
         summary: "List conversations, most recently changed first",
         description: "`metadata.KEY=VALUE` keeps those whose metadata has this value at its top level.",
         querystring: schemas.listSchema,
@@ -219,12 +236,13 @@ function registerContexts(app: FastifyInstance, contexts: Contexts): void {
     {
       schema: {
         tags,
+        operationId: "putContext",
         summary: "Create a context, or change its configuration",
         params,
         body: schemas.putContextSchema,
         response: {
-          ...answer(200, answers.contextRecordSchema),
-          201: json("Created", answers.contextRecordSchema),
+          ...answer(200, tagged(answers.contextRecordSchema)),
+          201: json("Created", tagged(answers.contextRecordSchema)),
         },
       },
     },
@@ -240,10 +258,11 @@ function registerContexts(app: FastifyInstance, contexts: Contexts): void {
     {
       schema: {
         tags,
+        operationId: "readWindow",
         summary: "Read the window: what goes to the model",
         params,
         querystring: schemas.contextSchema,
-        response: answer(200, answers.windowRecordSchema),
+        response: readAnswer(answers.windowRecordSchema),
       },
     },
     async (request, reply) => {
@@ -257,6 +276,7 @@ function registerContexts(app: FastifyInstance, contexts: Contexts): void {
     {
       schema: {
         tags,
+        operationId: "compactContext",
         summary: "Replace the window up to a message by a summary",
         params,
         body: schemas.compactSchema,
@@ -274,6 +294,7 @@ function registerContexts(app: FastifyInstance, contexts: Contexts): void {
     {
       schema: {
         tags,
+        operationId: "resetContext",
         summary: "Rebuild the window from the log",
         params,
         response: answer(200, answers.versionSchema),
@@ -324,6 +345,16 @@ const lastEventHeader = {
 
 function answer(status: number, schema: object): Record<string, object> {
   return { [status]: json("Done", schema), default: json("Refused", answers.errorSchema) };
+}
+
+/** Of what is read: whoever has it already is told so. */
+function readAnswer(schema: object): Record<string, object> {
+  return { ...answer(200, tagged(schema)), 304: { description: "As `If-None-Match` says", type: "null" } };
+}
+
+function tagged(schema: object): object {
+  const etag = { type: "string", description: "The revision of the conversation, in quotes." };
+  return { ...schema, headers: { ETag: etag } };
 }
 
 function json(description: string, schema: object): object {

@@ -137,13 +137,13 @@ function keepSchemasForDocument(app: FastifyInstance): void {
 
 function registerOperations(app: FastifyInstance, store: Store, metrics: Metrics): void {
   const tags = ["operations"];
-  const health = (summary: string): object => ({
-    schema: { tags, summary, response: { 200: healthSchema } },
+  const health = (operationId: string, summary: string): object => ({
+    schema: { tags, operationId, summary, response: { 200: healthSchema } },
   });
-  app.get("/health/live", health("The process runs"), async (_request, reply) =>
+  app.get("/health/live", health("checkLive", "The process runs"), async (_request, reply) =>
     reply.header("content-type", JSON_TYPE).send('{"status":"ok"}'),
   );
-  app.get("/health/ready", health("The database answers"), async (_request, reply) => {
+  app.get("/health/ready", health("checkReady", "The database answers"), async (_request, reply) => {
     // Anybody may ask: where the database is, the log tells.
     await store.ping().catch((cause: unknown) => {
       if (!(cause instanceof FastpacaError) || cause.code !== "unavailable") throw cause;
@@ -151,8 +151,10 @@ function registerOperations(app: FastifyInstance, store: Store, metrics: Metrics
     });
     return reply.header("content-type", JSON_TYPE).send('{"status":"ok"}');
   });
-  app.get("/metrics", { schema: { tags, summary: "Metrics for Prometheus" } }, async (_request, reply) =>
-    reply.header("content-type", metrics.contentType).send(await metrics.render()),
+  app.get(
+    "/metrics",
+    { schema: { tags, operationId: "readMetrics", summary: "Metrics for Prometheus" } },
+    async (_request, reply) => reply.header("content-type", metrics.contentType).send(await metrics.render()),
   );
   app.get("/openapi.json", { schema: { hide: true } }, async (_request, reply) =>
     reply.header("content-type", JSON_TYPE).send(JSON.stringify(app.swagger())),

@@ -14,12 +14,14 @@ interface Parameter {
 }
 
 interface Operation {
+  readonly operationId?: string;
   readonly summary?: string;
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly content: { readonly [type: string]: { readonly schema: Json } } };
   readonly responses: {
     readonly [status: string]: {
       readonly description?: string;
+      readonly headers?: Json;
       readonly content?: { readonly [type: string]: { readonly schema: Json } };
     };
   };
@@ -114,6 +116,12 @@ describe.each(BACKENDS)("the OpenAPI document over $name", (backend) => {
     }
   });
 
+  test("names every operation, each by another name", () => {
+    const ids = operations().map(([, , , { operationId }]) => operationId);
+    for (const id of ids) expect(id).toMatch(/^[a-z][A-Za-z]+$/);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
   test("has no reference to what is not there", () => {
     for (const reference of references(document)) {
       const place = reference
@@ -135,7 +143,8 @@ describe.each(BACKENDS)("the OpenAPI document over $name", (backend) => {
       if (known === "default") expect(answer.status, `${name} ${answer.text}`).toBeGreaterThanOrEqual(400);
       const schema = response?.content?.["application/json"]?.schema;
       if (schema === undefined) {
-        const hasNoJson = answer.status === 204 || name === "get /metrics" || name.endsWith("/stream");
+        const hasNoJson =
+          [204, 304].includes(answer.status) || name === "get /metrics" || name.endsWith("/stream");
         expect(hasNoJson, name).toBe(true);
       } else {
         const validate = ajv.compile(closed(schema));
@@ -143,6 +152,9 @@ describe.each(BACKENDS)("the OpenAPI document over $name", (backend) => {
           true,
         );
       }
+      const tags = Object.keys(response?.headers ?? {}).map((header) => header.toLowerCase());
+      if (answer.status !== 304)
+        expect(tags.includes("etag"), name).toBe(answer.headers["etag"] !== undefined);
       seen.add(`${name} ${known}`);
     };
     for (const prefix of ["contexts", "conversations"]) await tour(client, prefix, check);
@@ -170,6 +182,12 @@ async function tour(
   const path = `/v1/${prefix}/tour-${prefix}`;
   const none = `/v1/${prefix}/none`;
   const context = prefix === "contexts";
+  const readTwice = async (route: string): Promise<void> => {
+    const first = await client.get(`${path}${route}`);
+    check(`get ${template}${route}`, first);
+    const again = await client.get(`${path}${route}`, { "if-none-match": first.headers["etag"] ?? "" });
+    check(`get ${template}${route}`, again);
+  };
   check(`put ${template}`, await client.put(path, { metadata: { a: [1] } }));
   check(`put ${template}`, await client.put(path, context ? { policy: { strategy: "manual" } } : {}));
   check(`put ${template}`, await client.put(path, { metadata: 1 }));
@@ -194,7 +212,7 @@ async function tour(
   check(`patch ${template}/metadata`, await client.send("PATCH", `${none}/metadata`, { metadata: {} }));
   if (context) {
     const replacement = [{ role: "system", parts: [{ type: "text", text: "so far" }] }];
-    check(`get ${template}/context`, await client.get(`${path}/context`));
+    await readTwice("/context");
     check(`post ${template}/compact`, await client.post(`${path}/compact`, { replacement, through_seq: 2 }));
     check(`post ${template}/compact`, await client.post(`${path}/compact`, { replacement, through_seq: 1 }));
     check(`get ${template}/context`, await client.get(`${path}/context?budget_tokens=1`));
@@ -203,7 +221,7 @@ async function tour(
     check(`post ${template}/reset`, await client.post(`${none}/reset`, {}));
   }
   for (const route of ["", "/tail", "/messages"]) {
-    check(`get ${template}${route}`, await client.get(`${path}${route}`));
+    await readTwice(route);
     check(`get ${template}${route}`, await client.get(`${none}${route}`));
   }
   check(`delete ${template}`, await client.delete(path));
