@@ -64,7 +64,7 @@ export const REMOVAL_RACES: readonly Check[] = [
     name: "race-prune",
     invariants: ["TRM-1", "TRM-3", "TRM-4", "TRM-5"],
     mode: "race",
-    runs: 20,
+    runs: 30,
     arbitrary: fc.record({
       sizes: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 3, maxLength: 5 }),
       /** Messages that are gone when the race begins. */
