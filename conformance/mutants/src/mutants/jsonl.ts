@@ -215,7 +215,7 @@ function reading(
   commit: ((commit: Commit) => Commit) | undefined,
   changes: (changes: readonly Change[]) => readonly Change[] = (all) => all,
 ): Mutant {
-  return wrongJsonl(`${name}-on-reopen`, says, ["DUR-3", "DUR-1"], {
+  return wrongJsonl(`${name}-on-reopen`, says, ["DUR-3", "DUR-1", "DUR-2"], {
     read: (all) =>
       changes(all).map((change) => ("below" in change || commit === undefined ? change : commit(change))),
   });
