@@ -177,6 +177,12 @@ export function clientOver(options: ClientOptions, clock?: Clock, buffer?: Buffe
 
 function listQuery({ limit, cursor, metadata = {} }: ListOptions): NonNullable<Call["query"]> {
   const labels = Object.entries(metadata).map(([key, value]) => [`metadata.${key}`, value]);
+  try {
+    encodeURIComponent(labels.flat().join());
+  } catch (cause) {
+    // Half a character would become another one in the URL, and find what nobody asked for.
+    throw invalidArgument("metadata must be well-formed Unicode", cause);
+  }
   return { limit, cursor, ...Object.fromEntries(labels) };
 }
 

@@ -39,6 +39,9 @@ export function streamOf(
   return events;
 }
 
+/** Connections that may bring nothing but an event that was asked for once more, before it is left out for one. */
+const ASKED_AGAIN = 2;
+
 /** The reason of an end that nobody has to be told about. */
 const FINISHED = Symbol("finished");
 
@@ -90,6 +93,8 @@ class Stream {
   #contextVersion = -1;
   /** An event was handed over, but not the `context` event that belongs to it. */
   #isContextDue = false;
+  /** Connections that brought the latest event once more, and ended before its `context` event. */
+  #inVain = 0;
   /** Seq of the latest message that was handed over; 0 where it is not known. */
   #seq = 0;
   #connection: StreamConnection | undefined;
@@ -148,8 +153,11 @@ class Stream {
     // "From now on" needs a version, too: otherwise what happens until a second attempt succeeds would be lost.
     if (this.#version === undefined) this.#begin(await this.#source.version(this.#signal));
     const version = this.#version ?? 0;
-    // To be told the context at this version, ask for the event that it belongs to once more.
-    const cursor = this.#isContextDue ? version - 1 : version;
+    // To be told the context at this version, ask for the event that it belongs to once more. But where connections
+    // carry no more than one event, that would always be this one.
+    const again = this.#isContextDue && this.#inVain < ASKED_AGAIN;
+    if (!again) this.#inVain = 0;
+    const cursor = again ? version - 1 : version;
     const connection = await this.#source.connect(cursor, this.#signal);
     this.#connectedAt = this.#clock.now();
     return connection;
@@ -180,11 +188,15 @@ class Stream {
       case "message":
       case "compaction":
       case "reset":
-        if (event.version <= version) return undefined;
+        if (event.version <= version) {
+          this.#inVain++;
+          return undefined;
+        }
         this.#isContextDue = this.#source.hasWindow;
         if (event.type === "message") this.#seq = event.seq;
     }
     this.#version = event.version;
+    this.#inVain = 0;
     this.#failures = 0;
     this.#triedMs = 0;
     return event;

@@ -11,6 +11,8 @@ export interface WebSocketTarget {
   readonly headers: Readonly<Record<string, string>>;
   readonly WebSocket: WebSocketConstructor;
   readonly buffer?: BufferLimits | undefined;
+  /** Told when a connection whose peer has fallen silent could not be ended, and so stays until the peer is gone. */
+  readonly onStuck?: () => void;
 }
 
 /**
@@ -30,6 +32,9 @@ const BUFFER: BufferLimits = { events: 1000, length: 4 * 1024 * 1024 };
  * reconnect: the second one is what makes sure that each connection brings the stream further.
  */
 const ALWAYS_ACCEPTED = 2;
+
+/** Milliseconds that a peer has to answer a goodbye. */
+const LONGEST_GOODBYE = 1000;
 
 /** Close codes that mean that this side is at fault, so that trying again would end the same way. */
 const FINAL_CODES: readonly (number | undefined)[] = [1002, 1003, 1007, 1008, 1009];
@@ -66,10 +71,14 @@ class WebSocketConnection implements StreamConnection {
   readonly #socket: WebSocketLike;
   /** Aborted when the connection ends. */
   readonly #life = new AbortController();
+  /** Ends the WebSocket if its peer does not answer the goodbye. */
+  #impatience: ReturnType<typeof setTimeout> | undefined;
   readonly #waiting: { event: StreamEvent; length: number }[] = [];
   #waitingLength = 0;
   #heardAt: number;
   #isOpen = false;
+  /** The WebSocket itself is closed. */
+  #isGone = false;
   /** Set at the end: with an error where the connection is lost, without where this side ended it. */
   #end: { readonly error?: unknown } | undefined;
   /** Why the connection broke, as the runtime says: `close` comes next. */
@@ -81,7 +90,7 @@ class WebSocketConnection implements StreamConnection {
     this.#name = name;
     this.#limits = target.buffer ?? BUFFER;
     this.#heardAt = clock.now();
-    const { url, headers, WebSocket } = target;
+    const { url, headers, WebSocket, onStuck } = target;
     try {
       this.#socket =
         Object.keys(headers).length === 0
@@ -113,7 +122,11 @@ class WebSocketConnection implements StreamConnection {
       // Not all runtimes close what was never open.
       if (!this.#isOpen) this.#finish({ error: this.#lost("the WebSocket could not be opened") });
     });
-    socket.addEventListener("close", (event) => this.#finish({ error: this.#closed(event) }));
+    socket.addEventListener("close", (event) => {
+      this.#isGone = true;
+      clearTimeout(this.#impatience);
+      this.#finish({ error: this.#closed(event) });
+    });
 
     const close = () => this.close();
     signal.addEventListener("abort", close, { once: true });
@@ -126,8 +139,12 @@ class WebSocketConnection implements StreamConnection {
       this.#life.signal,
       () => {
         this.#finish({ error: new FastpacaError("timeout", `${name}: the server has fallen silent`) });
-        if (socket.terminate === undefined) socket.close();
-        else socket.terminate(); // A peer that is gone answers no goodbye.
+        // A peer that is gone answers no goodbye.
+        if (socket.terminate !== undefined) socket.terminate();
+        else {
+          socket.close();
+          onStuck?.();
+        }
       },
     );
   }
@@ -152,7 +169,15 @@ class WebSocketConnection implements StreamConnection {
   close(): void {
     this.#finish({});
     this.#waiting.length = 0;
-    this.#socket.close(1000);
+    this.#leave();
+  }
+
+  /** Says goodbye, and ends the connection all the same where that is not answered and the WebSocket can do it. */
+  #leave(): void {
+    const socket = this.#socket;
+    socket.close(1000);
+    if (socket.terminate !== undefined && !this.#isGone)
+      this.#impatience ??= setTimeout(() => socket.terminate?.(), LONGEST_GOODBYE);
   }
 
   #receive(data: unknown): void {
@@ -164,7 +189,7 @@ class WebSocketConnection implements StreamConnection {
       else if (frame !== undefined) this.#keep(frame, data.length);
     } catch (error) {
       this.#finish({ error });
-      this.#socket.close(1000);
+      this.#leave();
     }
   }
 
@@ -173,7 +198,7 @@ class WebSocketConnection implements StreamConnection {
     const isTooMuch = this.#waiting.length >= events || this.#waitingLength + length > this.#limits.length;
     if (isTooMuch && this.#waiting.length >= ALWAYS_ACCEPTED) {
       this.#finish({});
-      this.#socket.close(1000);
+      this.#leave();
       return;
     }
     this.#waiting.push({ event, length });

@@ -180,6 +180,18 @@ describe("ids", () => {
     },
   );
 
+  test.each([{ k: "half \ud83d" }, { "\ud83d": 1 }])(
+    "a list by %j is refused before anything is sent",
+    async (metadata) => {
+      await using server = await scriptedServer(json(200, { conversations: [] }));
+      const client = createClient({ baseUrl: server.baseUrl });
+      const refused = { code: "invalid_request", message: "metadata must be well-formed Unicode" };
+      await expect(client.list({ metadata })).rejects.toMatchObject(refused);
+      await expect(client.listAll({ metadata }).next()).rejects.toMatchObject(refused);
+      expect(server.requests()).toBe(0);
+    },
+  );
+
   test.each([".", "..", "", "\ud800"])("%j is refused before anything is sent", async (id) => {
     await using server = await scriptedServer(json(200, RECORD));
     const client = createClient({ baseUrl: server.baseUrl });

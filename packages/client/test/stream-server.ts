@@ -23,6 +23,8 @@ export interface Peer {
   cut(): void;
   /** Ends the connection in an orderly way. With SSE, there is but one. */
   end(code: number): void;
+  /** Reads nothing more, not even a goodbye. */
+  deafen(): void;
   /** Resolves when the connection is over. */
   readonly closed: Promise<void>;
   /** Resolves with the next text from the client (WebSocket only). */
@@ -151,6 +153,10 @@ function eventPeer(request: IncomingMessage, response: ServerResponse): Peer {
       accept();
       response.end();
     },
+    deafen() {
+      accept();
+      request.socket.pause();
+    },
     closed: new Promise((resolve) => response.on("close", resolve)),
     heard: () => Promise.reject(new Error("nothing is sent to a server of events")),
   };
@@ -208,6 +214,10 @@ function socketPeer(server: WebSocketServer, request: IncomingMessage, socket: D
     end(code) {
       accept();
       open?.close(code);
+    },
+    deafen() {
+      accept();
+      open?.pause();
     },
     closed: new Promise((resolve) => socket.on("close", () => resolve())),
     heard: async () => texts.shift() ?? new Promise<string>((resolve) => listeners.push(resolve)),

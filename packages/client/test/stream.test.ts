@@ -679,6 +679,19 @@ describe.each(transports)("$name", ({ kind, client, stream }) => {
     });
   });
 
+  test("connections that carry one event each bring the stream further", async () => {
+    const step: PeerStep = (peer) => {
+      peer.send(peer.cursor < 4 ? message(peer.cursor + 1) : tombstoned);
+      peer.cut();
+    };
+    await using server = await streamServer({ steps: [step] });
+    const events = await all(open(server).stream(from(0)));
+    expect(events).toEqual([...[1, 2, 3, 4].map((version) => message(version)), tombstoned]);
+    // Each event is asked for twice more, because of the state that belongs to it.
+    const cursors = server.peers.map(({ cursor }) => cursor);
+    expect(cursors).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4]);
+  });
+
   test("a server that falls silent is given up", async () => {
     const first: PeerStep = (peer) => peer.send(message(1), state(1));
     await using server = await streamServer({ steps: [first, goodbye] });

@@ -103,7 +103,12 @@ export class EventConnection implements StreamConnection {
     // Who ends its side has left: it could only be noticed by writing otherwise.
     const { socket } = response.req;
     if (socket.readableEnded) response.destroy();
-    else socket.once("end", () => response.destroy());
+    else {
+      const left = (): void => void response.destroy();
+      socket.once("end", left);
+      // The connection may serve other requests behind this one.
+      response.once("close", () => socket.off("end", left));
+    }
   }
 
   send(frames: readonly Frame[]): Promise<void> {

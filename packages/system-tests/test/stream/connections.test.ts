@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { connect, type Socket } from "node:net";
 import { WebSocket } from "ws";
 import { describe, expect, test } from "vitest";
@@ -55,6 +56,26 @@ class Bystanders implements Disposable {
     for (const stream of this.#streams) stream.destroy();
   }
 }
+
+test.each(BACKENDS)("event streams over $name leave nothing behind on their connection", async (backend) => {
+  await using server = await serve(backend);
+  const client = server.connect();
+  await client.put(PATH);
+  await client.delete(PATH);
+  const warnings: Error[] = [];
+  const warned = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", warned);
+  try {
+    // One more than the listeners of a kind that Node takes for no leak.
+    for (let time = 0; time <= EventEmitter.defaultMaxListeners; time++) {
+      const { text } = await client.get(`${STREAM}?cursor=0`, { accept: "text/event-stream" });
+      expect(text).toContain("event: tombstoned");
+    }
+  } finally {
+    process.off("warning", warned);
+  }
+  expect(warnings).toEqual([]);
+});
 
 describe.each(BACKENDS)("over $name what a client sends on a WebSocket", (backend) => {
   const masked = (first: number, second: number, ...rest: number[]): Buffer =>
