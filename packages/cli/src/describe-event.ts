@@ -22,11 +22,15 @@ export function describeEvent(event: StreamEvent, color: boolean): string {
       return style("cyan", `-- messages ${event.range.from_seq} to ${event.range.to_seq} were compacted`);
     case "reset":
       return style("cyan", "-- the window was rebuilt from the log");
-    case "gap":
+    case "gap": {
+      const { expected, actual } = event;
+      // The server restored an older state, or the cursor is of another conversation.
+      const ahead = `-- the log ends at version ${actual}, before ${expected}; going on from there`;
       return style(
         "yellow",
-        `-- events from version ${event.expected} are gone; going on at ${event.actual}`,
+        actual < expected ? ahead : `-- events from version ${expected} are gone; going on at ${actual}`,
       );
+    }
     case "tombstoned":
       return style("red", "-- tombstoned: this is the end");
   }

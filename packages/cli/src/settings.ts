@@ -89,6 +89,8 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): S
   const value = <T>(setting: Setting<T>): T => {
     const flag = flagOf(setting);
     const given = flags[flag];
+    // Of a variable of the shell that is not set. A default in its place might be another than what was meant.
+    if (given === "") throw new SettingsError(`--${flag} must not be empty`);
     if (given !== undefined) return readValue(setting, given, `--${flag}`);
     const inherited = env[setting.env];
     return inherited === undefined || inherited === ""

@@ -19,19 +19,29 @@ const DEFAULT_URL = "http://localhost:4000/v1";
 /** Follows a stream until it ends, or until the process is told to. */
 export async function tail(args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
   const { id, cursor, json, url } = readArguments(args, env);
-  const client = createClient({ baseUrl: url, apiKey: env["FASTPACA_API_KEY"]?.split(",")[0]?.trim() });
+  const [context, conversation] = handlesOn(id, url, env["FASTPACA_API_KEY"]?.split(",")[0]?.trim());
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
   // Whoever read the output has seen enough.
   process.stdout.once("error", () => stop.abort());
   try {
-    const handle = await open(client.openContext(id), client.openConversation(id), stop.signal);
+    const handle = await open(context, conversation, stop.signal);
     for await (const event of handle.stream({ cursor, signal: stop.signal })) {
       const line = json ? JSON.stringify(event) : describeEvent(event, process.stdout.isTTY);
       if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain", { signal: stop.signal });
     }
   } catch (error) {
     if (!stop.signal.aborted) throw error;
+  }
+}
+
+/** @throws SettingsError for what cannot be an id, a URL or a key */
+function handlesOn(id: string, baseUrl: string, apiKey: string | undefined): [Context, Conversation] {
+  try {
+    const client = createClient({ baseUrl, apiKey });
+    return [client.openContext(id), client.openConversation(id)];
+  } catch (cause) {
+    throw FastpacaError.is(cause) ? new SettingsError(cause.message, { cause }) : cause;
   }
 }
 

@@ -79,6 +79,13 @@ describe("fastpaca tail", () => {
     expect(await exit).toEqual([0, null]);
   });
 
+  test("says so where the cursor is ahead of the log", async () => {
+    const { lines } = run("chat", "--cursor", "99");
+    expect((await lines.next()).value).toBe("-- the log ends at version 1, before 100; going on from there");
+    await say("second");
+    expect((await lines.next()).value).toMatch(/^#2 .* user: second$/);
+  });
+
   test("follows a conversation that has no context", async () => {
     await store.conversations.put("log");
     const { lines } = run("log", "--cursor", "0");
@@ -92,6 +99,8 @@ describe("fastpaca tail", () => {
     [["nobody"], 1, "fastpaca: GET /conversations/nobody: there is no such conversation"],
     [[], 2, "fastpaca: tail takes one id"],
     [["chat", "--cursor", "x"], 2, "fastpaca: --cursor must be a version"],
+    [["chat", "--url", "localhost:4000"], 2, "fastpaca: baseUrl must be an absolute URL"],
+    [["."], 2, 'fastpaca: "." cannot be an id'],
   ])("%j ends with a line that says why", async (args, code, message) => {
     const { child, exit } = run(...args);
     let said = "";

@@ -77,7 +77,7 @@ export const policySchema = {
     {
       properties: {
         strategy: { const: "manual" },
-        config: { type: "object", maxProperties: 0 },
+        config: { type: "object", properties: {}, additionalProperties: false },
       },
       additionalProperties: false,
     },

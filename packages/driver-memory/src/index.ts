@@ -130,7 +130,11 @@ function byRecency(a: ListPosition, b: ListPosition): number {
 const memory: DriverModule = {
   name: "memory",
   schemes: ["memory"],
-  open: () => Promise.resolve(new MemoryDriver()),
+  open: (url) => {
+    // A name would look as if two stores could share it.
+    if (!/^memory:$/i.test(url)) return Promise.reject(new Error("nothing follows memory: in its URL"));
+    return Promise.resolve(new MemoryDriver());
+  },
 };
 
 export default memory;

@@ -106,7 +106,7 @@ export const listRecordSchema = {
 
 export const healthSchema = { type: "object", required: ["status"], properties: { status: { const: "ok" } } };
 
-export const errorSchema = {
+const errorSchema = {
   type: "object",
   required: ["error", "message"],
   properties: {
@@ -116,3 +116,6 @@ export const errorSchema = {
     version: { ...position, description: "With conflict: the present version." },
   },
 };
+
+/** What every answer may be instead. */
+export const REFUSED = { default: { description: "Refused", ...errorSchema } };

@@ -172,7 +172,7 @@ export function registerStreams(app: FastifyInstance, store: Store, streams: Str
           response: {
             101: { description: "Frames of JSON", type: "null" },
             200: { description: "Events", content: { "text/event-stream": { schema: { type: "string" } } } },
-            default: json("Refused", answers.errorSchema),
+            ...answers.REFUSED,
           },
         },
       },
@@ -186,6 +186,7 @@ export function registerStreams(app: FastifyInstance, store: Store, streams: Str
 
 function registerConversations(app: FastifyInstance, conversations: Conversations): void {
   const tags = ["conversations"];
+  const { limit, cursor } = schemas.listSchema.properties;
 
   app.put<IdRequest & { Body: PutConversationInput }>(
     "/v1/conversations/:id",
@@ -216,8 +217,10 @@ function registerConversations(app: FastifyInstance, conversations: Conversation
         tags,
         operationId: "listConversations",
         summary: "List conversations, most recently changed first",
-        description: "`metadata.KEY=VALUE` keeps those whose metadata has this value at its top level.",
-        querystring: schemas.listSchema,
+        description:
+          "`metadata.KEY=VALUE` keeps those whose metadata has this value at its top level, for up to 16 keys.",
+        // No style of OpenAPI writes an object with dots: the description tells of `metadata`.
+        querystring: { ...schemas.listSchema, properties: { limit, cursor } },
         response: answer(200, answers.listRecordSchema),
       },
     },
@@ -297,6 +300,7 @@ function registerContexts(app: FastifyInstance, contexts: Contexts): void {
         operationId: "resetContext",
         summary: "Rebuild the window from the log",
         params,
+        body: { type: "object", additionalProperties: false },
         response: answer(200, answers.versionSchema),
       },
     },
@@ -344,7 +348,7 @@ const lastEventHeader = {
 } as const;
 
 function answer(status: number, schema: object): Record<string, object> {
-  return { [status]: json("Done", schema), default: json("Refused", answers.errorSchema) };
+  return { [status]: json("Done", schema), ...answers.REFUSED };
 }
 
 /** Of what is read: whoever has it already is told so. */
@@ -370,8 +374,11 @@ function refuseQuery({ query }: Pick<FastifyRequest, "query">): void {
 }
 
 function refuseBody({ body }: Pick<FastifyRequest, "body">): void {
-  if (body === undefined || (isObject(body) && Object.keys(body).length === 0)) return;
-  throw new FastpacaError("invalid_request", "body must be empty", { field: "body" });
+  if (body === undefined) return;
+  const [field] = isObject(body) ? Object.keys(body) : ["body"];
+  if (field === undefined) return;
+  const problem = field === "body" ? "must be empty" : "is not known here: the body must be empty";
+  throw new FastpacaError("invalid_request", `${field || "a field without a name"} ${problem}`, { field });
 }
 
 function renderAppend({ seq, version, token_count, deduplicated }: AppendResult): string {

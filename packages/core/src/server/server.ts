@@ -2,8 +2,12 @@ import { isUtf8 } from "node:buffer";
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import rateLimit from "@fastify/rate-limit";
-import swagger from "@fastify/swagger";
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import swagger, { type SwaggerTransformObject } from "@fastify/swagger";
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifySchema as RouteSchema,
+} from "fastify";
 import { FastpacaError } from "../errors.js";
 import { parseJson } from "../semantics/parse-json.js";
 import type { Store } from "../store/store.js";
@@ -11,7 +15,7 @@ import { Authentication, isHealth } from "./authentication.js";
 import { errorHandler, JSON_TYPE } from "./errors.js";
 import { Metrics } from "./metrics.js";
 import { Refusals } from "./refusals.js";
-import { healthSchema } from "./response-schemas.js";
+import { healthSchema, REFUSED } from "./response-schemas.js";
 import { Requests } from "./requests.js";
 import { registerRoutes, registerStreams } from "./routes.js";
 import { asksForWebSocket, Streams } from "./streams.js";
@@ -38,10 +42,11 @@ export interface ServerOptions {
 /** Longest that the last answers may take to be sent when the server closes, in milliseconds. */
 const LAST_WORDS = 2_000;
 const MAX_STREAMS = 512;
+
 declare module "fastify" {
   interface FastifyContextConfig {
     /** What the OpenAPI document says of the route. */
-    schema?: FastifySchema | undefined;
+    schema?: RouteSchema | undefined;
   }
 }
 
@@ -107,6 +112,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   });
   await app.register(swagger, {
     transform: ({ route, url }) => ({ schema: route.config?.schema ?? {}, url }),
+    transformObject: withOptionalBodies,
     openapi: {
       openapi: "3.1.0",
       info: { title: "Fastpaca", version: options.version ?? "0", license: { name: "Apache-2.0" } },
@@ -135,15 +141,36 @@ function keepSchemasForDocument(app: FastifyInstance): void {
   });
 }
 
+/** Operations whose body may be left out. The plugin takes every body for required. */
+const OPTIONAL_BODIES = new Set<unknown>(["putConversation", "putContext", "resetContext"]);
+
+interface PathItem {
+  readonly put?: { readonly operationId?: string; readonly requestBody?: object };
+  readonly post?: { readonly operationId?: string; readonly requestBody?: object };
+}
+
+function withOptionalBodies(
+  document: Parameters<SwaggerTransformObject>[0],
+): ReturnType<SwaggerTransformObject> {
+  if ("swaggerObject" in document) return document.swaggerObject;
+  const paths: Readonly<Record<string, PathItem | undefined>> = document.openapiObject.paths ?? {};
+  for (const { put, post } of Object.values(paths).filter((item) => item !== undefined)) {
+    for (const { operationId, requestBody } of [put ?? {}, post ?? {}]) {
+      if (OPTIONAL_BODIES.has(operationId)) Object.assign(requestBody ?? {}, { required: false });
+    }
+  }
+  return document.openapiObject;
+}
+
 function registerOperations(app: FastifyInstance, store: Store, metrics: Metrics): void {
   const tags = ["operations"];
-  const health = (operationId: string, summary: string): object => ({
-    schema: { tags, operationId, summary, response: { 200: healthSchema } },
+  const health = (operationId: string, summary: string, refused = {}): object => ({
+    schema: { tags, operationId, summary, response: { 200: healthSchema, ...refused } },
   });
   app.get("/health/live", health("checkLive", "The process runs"), async (_request, reply) =>
     reply.header("content-type", JSON_TYPE).send('{"status":"ok"}'),
   );
-  app.get("/health/ready", health("checkReady", "The database answers"), async (_request, reply) => {
+  app.get("/health/ready", health("checkReady", "The database answers", REFUSED), async (_request, reply) => {
     // Anybody may ask: where the database is, the log tells.
     await store.ping().catch((cause: unknown) => {
       if (!(cause instanceof FastpacaError) || cause.code !== "unavailable") throw cause;

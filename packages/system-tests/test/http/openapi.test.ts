@@ -1,5 +1,6 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { overriding } from "../drivers.js";
 import { BACKENDS } from "./backends.js";
 import { say, type Answer, type Client } from "./client.js";
 import { serve, type Serving } from "./serve.js";
@@ -17,7 +18,10 @@ interface Operation {
   readonly operationId?: string;
   readonly summary?: string;
   readonly parameters?: readonly Parameter[];
-  readonly requestBody?: { readonly content: { readonly [type: string]: { readonly schema: Json } } };
+  readonly requestBody?: {
+    readonly required?: boolean;
+    readonly content: { readonly [type: string]: { readonly schema: Json } };
+  };
   readonly responses: {
     readonly [status: string]: {
       readonly description?: string;
@@ -122,6 +126,16 @@ describe.each(BACKENDS)("the OpenAPI document over $name", (backend) => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
+  test("says which bodies may be left out", async () => {
+    for (const [name, method, path, { requestBody }] of operations()) {
+      if (requestBody === undefined) continue;
+      const id = `bodyless-${path.split("/")[2]}`;
+      await client.put(`/v1/contexts/${id}`);
+      const { status } = await client.send(method.toUpperCase(), path.replace("{id}", id));
+      expect(requestBody.required, `${name} without a body is answered with ${status}`).toBe(status === 400);
+    }
+  });
+
   test("has no reference to what is not there", () => {
     for (const reference of references(document)) {
       const place = reference
@@ -160,6 +174,10 @@ describe.each(BACKENDS)("the OpenAPI document over $name", (backend) => {
     for (const prefix of ["contexts", "conversations"]) await tour(client, prefix, check);
     check("get /health/live", await client.get("/health/live"));
     check("get /health/ready", await client.get("/health/ready"));
+    await using down = await serve(backend, {
+      wrap: (driver) => overriding(driver, { heads: () => Promise.reject(new Error("down")) }),
+    });
+    check("get /health/ready", await down.connect().get("/health/ready"));
     check("get /metrics", await client.get("/metrics"));
     check("get /v1/conversations", await client.get("/v1/conversations?limit=1"));
     check("get /v1/conversations", await client.get("/v1/conversations?limit=0"));
