@@ -95,6 +95,8 @@ export async function startServer(
   const front = createHttpServer((request, response) => {
     handle(request, response).catch(() => response.destroy());
   });
+  // As long as the product's: one that ends under a request which is on its way would look like the server's fault.
+  front.keepAliveTimeout = 72_000;
   front.on("upgrade", (request, socket, head) => {
     upgrade?.(request);
     app.server.emit("upgrade", request, socket, head);

@@ -76,7 +76,7 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
   const [id, ...rest] = positionals;
   if (id === undefined || rest.length > 0)
     throw new SettingsError("tail takes one id; see fastpaca tail --help");
-  const { cursor, json, url = env["FASTPACA_URL"] ?? DEFAULT_URL } = values;
+  const { cursor, json, url = env["FASTPACA_URL"] || DEFAULT_URL } = values;
   if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
     throw new SettingsError("--cursor must be a version: 0 or more");
   return { id, cursor: cursor === undefined ? undefined : Number(cursor), json, url };

@@ -21,21 +21,17 @@ export function connectorTo(
   { includeMessages = true, transport: wanted, timeoutMs = transport.options.timeoutMs }: StreamOptions,
   probe: (signal: AbortSignal) => Promise<unknown>,
 ): StreamSource["connect"] {
-  let WebSocket = wanted === "sse" ? undefined : chooseWebSocket(transport, wanted === "websocket");
+  const WebSocket = wanted === "sse" ? undefined : chooseWebSocket(transport, wanted === "websocket");
   const options: ConnectionOptions = { name: `GET ${path}`, timeoutMs, clock: transport.clock };
   const queryOf = (cursor: number) => ({ cursor, ...(includeMessages ? {} : { include_messages: false }) });
-  // One WebSocket that cannot be ended is enough: over SSE every connection can.
-  const onStuck = () => {
-    if (wanted !== "websocket") WebSocket = undefined;
-  };
+  if (WebSocket === undefined) {
+    return (cursor, signal) => openEventSource(transport, path, queryOf(cursor), options, signal);
+  }
   const { headers, buffer } = transport.options;
   return async (cursor, signal) => {
-    if (WebSocket === undefined) {
-      return openEventSource(transport, path, queryOf(cursor), options, signal);
-    }
     const url = transport.url(path, queryOf(cursor)).replace(/^http/, "ws");
     try {
-      return await openWebSocket({ url, headers, WebSocket, buffer, onStuck }, options, signal);
+      return await openWebSocket({ url, headers, WebSocket, buffer }, options, signal);
     } catch (error) {
       await probe(signal);
       throw error;

@@ -42,6 +42,9 @@ export function streamOf(
 /** Connections that may bring nothing but an event that was asked for once more, before it is left out for one. */
 const ASKED_AGAIN = 2;
 
+/** Milliseconds without an event after which one that was left out is asked for again. */
+const QUIET = 60_000;
+
 /** The reason of an end that nobody has to be told about. */
 const FINISHED = Symbol("finished");
 
@@ -95,6 +98,8 @@ class Stream {
   #isContextDue = false;
   /** Connections that brought the latest event once more, and ended before its `context` event. */
   #inVain = 0;
+  /** The connection began behind the event that a `context` event is due for. */
+  #isLeftOut = false;
   /** Seq of the latest message that was handed over; 0 where it is not known. */
   #seq = 0;
   #connection: StreamConnection | undefined;
@@ -144,7 +149,7 @@ class Stream {
       this.#bridge = undefined;
     }
     this.#connection ??= await this.#trying(() => this.#connect());
-    const event = await this.#connection.next();
+    const event = await (this.#isLeftOut ? this.#nextUnlessQuiet(this.#connection) : this.#connection.next());
     if (event === undefined) this.#disconnect();
     return event && this.#take(event);
   }
@@ -156,11 +161,26 @@ class Stream {
     // To be told the context at this version, ask for the event that it belongs to once more. But where connections
     // carry no more than one event, that would always be this one.
     const again = this.#isContextDue && this.#inVain < ASKED_AGAIN;
-    if (!again) this.#inVain = 0;
     const cursor = again ? version - 1 : version;
     const connection = await this.#source.connect(cursor, this.#signal);
     this.#connectedAt = this.#clock.now();
+    this.#isLeftOut = this.#isContextDue && !again;
+    if (!again) this.#inVain = 0;
     return connection;
+  }
+
+  /** The next event, or undefined where none comes for a while: the conversation may be as it was. */
+  async #nextUnlessQuiet(connection: StreamConnection): Promise<StreamEvent | undefined> {
+    const heard = new AbortController();
+    const quiet = this.#clock.sleep(QUIET, AbortSignal.any([heard.signal, this.#signal]));
+    const next = connection.next();
+    // Whichever is later fails, or brings what the next connection brings again.
+    next.catch(() => undefined);
+    try {
+      return await Promise.race([next, quiet.then(() => undefined)]);
+    } finally {
+      heard.abort();
+    }
   }
 
   /** Goes on behind `version`. */

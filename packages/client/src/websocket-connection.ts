@@ -11,8 +11,6 @@ export interface WebSocketTarget {
   readonly headers: Readonly<Record<string, string>>;
   readonly WebSocket: WebSocketConstructor;
   readonly buffer?: BufferLimits | undefined;
-  /** Told when a connection whose peer has fallen silent could not be ended, and so stays until the peer is gone. */
-  readonly onStuck?: () => void;
 }
 
 /**
@@ -90,7 +88,7 @@ class WebSocketConnection implements StreamConnection {
     this.#name = name;
     this.#limits = target.buffer ?? BUFFER;
     this.#heardAt = clock.now();
-    const { url, headers, WebSocket, onStuck } = target;
+    const { url, headers, WebSocket } = target;
     try {
       this.#socket =
         Object.keys(headers).length === 0
@@ -139,12 +137,8 @@ class WebSocketConnection implements StreamConnection {
       this.#life.signal,
       () => {
         this.#finish({ error: new FastpacaError("timeout", `${name}: the server has fallen silent`) });
-        // A peer that is gone answers no goodbye.
-        if (socket.terminate !== undefined) socket.terminate();
-        else {
-          socket.close();
-          onStuck?.();
-        }
+        if (socket.terminate === undefined) socket.close();
+        else socket.terminate(); // A peer that is gone answers no goodbye.
       },
     );
   }

@@ -167,28 +167,6 @@ describe("over WebSockets", () => {
     expect(gone.length).toBe(1);
   });
 
-  test.each([
-    ["goes on over events", undefined, "sse"],
-    ["stays where it was told to", "websocket", "websocket"],
-  ] as const)("what met a silence over the runtime's WebSocket %s", async (_, transport, then) => {
-    const silent: PeerStep = (peer) => {
-      peer.send(reset(1));
-      peer.deafen();
-    };
-    await using server = await streamServer({ steps: [silent, goodbye] });
-    const clock = streamClock();
-    const events = clientOver({ baseUrl: server.baseUrl }, clock)
-      .openConversation("c")
-      .stream({ cursor: 0, transport });
-    await events.next();
-    const next = events.next();
-    await turns();
-    clock.advance(75_000);
-    expect(await next).toEqual({ done: false, value: tombstoned });
-    expect(server.peers.map(({ kind }) => kind)).toEqual(["websocket", then]);
-    await events.return();
-  });
-
   test("a WebSocket that tells of its failure once", async () => {
     const Failing: WebSocketConstructor = class {
       addEventListener(type: string, listener: (event: { type: string; message: string }) => void): void {

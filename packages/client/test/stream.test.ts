@@ -692,6 +692,35 @@ describe.each(transports)("$name", ({ kind, client, stream }) => {
     expect(cursors).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4]);
   });
 
+  test("a state that was left out is told once the conversation is quiet", async () => {
+    let connections = 0;
+    const step: PeerStep = (peer) => {
+      const { cursor } = peer;
+      connections++;
+      if (cursor === 1) {
+        peer.accept(); // Nothing happens.
+        return;
+      }
+      peer.send(message(1));
+      if (connections > 3) peer.send(state(1), tombstoned);
+      else peer.cut();
+    };
+    await using server = await streamServer({ steps: [step] });
+    const clock = streamClock();
+    const events = open(server, clock).stream(from(0));
+    expect(await events.next()).toMatchObject({ value: message(1) });
+    const next = events.next();
+    await server.peer(4);
+    // One for the silence of the server, one for the quiet of the conversation.
+    while (clock.watches() < 2) await turns(1);
+    clock.advance(60_000);
+    expect(await next).toMatchObject({ value: state(1) });
+    expect(await events.next()).toMatchObject({ value: tombstoned });
+    expect(server.peers.map(({ cursor }) => cursor)).toEqual([0, 0, 0, 1, 0]);
+    expect(await events.next()).toMatchObject({ done: true });
+    expect(clock.watches()).toBe(0);
+  });
+
   test("a server that falls silent is given up", async () => {
     const first: PeerStep = (peer) => peer.send(message(1), state(1));
     await using server = await streamServer({ steps: [first, goodbye] });

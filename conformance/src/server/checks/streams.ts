@@ -5,7 +5,7 @@ import type { StreamFrame } from "../frames.js";
 import { say, textOf } from "../messages.js";
 import type { ServerWorld } from "../server-world.js";
 import { WindowModel } from "../window-model.js";
-import { bodyOf, CONFIG, EACH_STEP, STEP, type Step } from "./windows.js";
+import { bodyOf, CONFIG, EACH_STEP, isSame, STEP, type Step } from "./windows.js";
 
 /** What a stream tells of one event, and the state of the window behind it. */
 interface Told {
@@ -222,7 +222,7 @@ async function take(
       return true;
     case "configure":
       // A PUT that changes nothing is no event.
-      if (JSON.stringify(bodyOf(step.config)) === JSON.stringify(bodyOf(model.config))) return false;
+      if (isSame(step.config, model.config)) return false;
       await world.ok("PUT", path, bodyOf(step.config));
       model.configure(step.config);
       note(undefined);

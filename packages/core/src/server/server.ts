@@ -165,7 +165,7 @@ function withOptionalBodies(
 function registerOperations(app: FastifyInstance, store: Store, metrics: Metrics): void {
   const tags = ["operations"];
   const health = (operationId: string, summary: string, refused = {}): object => ({
-    schema: { tags, operationId, summary, response: { 200: healthSchema, ...refused } },
+    schema: { tags, operationId, summary, security: [], response: { 200: healthSchema, ...refused } },
   });
   app.get("/health/live", health("checkLive", "The process runs"), async (_request, reply) =>
     reply.header("content-type", JSON_TYPE).send('{"status":"ok"}'),
