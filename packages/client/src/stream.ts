@@ -172,7 +172,7 @@ class Stream {
   /** The next event, or undefined where none comes for a while: the conversation may be as it was. */
   async #nextUnlessQuiet(connection: StreamConnection): Promise<StreamEvent | undefined> {
     const heard = new AbortController();
-    const quiet = this.#clock.sleep(QUIET, AbortSignal.any([heard.signal, this.#signal]));
+    const quiet = this.#clock.sleep(QUIET, heard.signal);
     const next = connection.next();
     // Whichever is later fails, or brings what the next connection brings again.
     next.catch(() => undefined);
