@@ -83,7 +83,7 @@ export class Feed {
     for (const mark of marks) frames.push(markFrame(mark));
     if (marks.length > 0) frames.sort((a, b) => a.version - b.version);
     this.#push(frames);
-    this.#settle();
+    this.#settle(this.cached.conversation);
     // Another process may have committed behind this one already.
     return this.complete ? Promise.resolve() : this.catchUp();
   }
@@ -96,15 +96,21 @@ export class Feed {
     if (this.#catchingUp) return;
     this.#catchingUp = true;
     try {
-      while (!this.purged && this.#version < (this.cached.conversation?.version ?? 0)) await this.#readOn();
+      for (;;) {
+        const { conversation } = this.cached;
+        if (this.purged || conversation === undefined || this.#version >= conversation.version) break;
+        await this.#readOn(conversation);
+        // Where others commit all the time, the end moves on: what was read is told meanwhile.
+        this.#settle(conversation);
+      }
     } finally {
       this.#catchingUp = false;
-      this.#settle();
+      this.#settle(this.cached.conversation);
     }
   }
 
-  async #readOn(): Promise<void> {
-    const version = this.cached.conversation?.version ?? 0;
+  /** Up to what a conversation was when it was looked at. */
+  async #readOn({ version }: Conversation): Promise<void> {
     const behind = version - this.#version;
     if (behind > MAX_FRAMES) {
       this.#skipTo(version);
@@ -141,8 +147,8 @@ export class Feed {
     if (stale > 0) this.#frames = this.#frames.slice(stale);
   }
 
-  #settle(): void {
-    const { conversation } = this.cached;
+  /** @param conversation as it was when what is at hand was read */
+  #settle(conversation: Conversation | undefined): void {
     if (this.purged || conversation === undefined) this.#ended = true;
     else if (conversation.version === this.#version) {
       this.#ended = conversation.tombstoned;

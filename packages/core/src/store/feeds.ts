@@ -89,9 +89,10 @@ export class Feeds {
 
   #slot(cached: CachedConversation, conversation: Conversation): Slot {
     const present = this.#slots.get(cached.id);
-    if (present !== undefined && !present.feed.purged) {
+    if (present !== undefined) {
+      // Of a life that is over, this is what ends its subscriptions: from here on nobody finds its feed.
       present.feed.catchUp().catch(this.#parts.report);
-      return present;
+      if (!present.feed.purged) return present;
     }
     const slot = {
       feed: new Feed(cached, conversation),

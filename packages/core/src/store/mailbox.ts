@@ -232,7 +232,7 @@ export class Mailbox {
    */
   async #prepareNext(
     attempt: Attempt,
-    { base, keys }: Commit,
+    { base, keys, head }: Commit,
     fate: "lost" | "forgotten",
     shown: boolean,
   ): Promise<void> {
@@ -248,6 +248,12 @@ export class Mailbox {
     }
     // What a reader brought meanwhile may be older than the commands.
     if (!shown) await this.#parts.cache.refresh(this.id);
+    const { conversation } = cached;
+    if (fate === "forgotten" && (conversation?.life !== head.life || conversation.purged)) {
+      // The keys went with the life that they were held in.
+      settleAll(attempt.batch.splice(0), unknownOutcome());
+      return;
+    }
     // Without a newer head it was the keys.
     if (cached.revision === base || fate === "forgotten") {
       const names = keys.map(({ key }) => key);

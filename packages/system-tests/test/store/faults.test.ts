@@ -159,6 +159,33 @@ describe("an outcome that is unknown", () => {
   });
 });
 
+test.each<Fault>(["applied", "lost"])(
+  "an append of unknown outcome is not made again in the next life, though it has a key: %s",
+  async (fault) => {
+    const database = openMemory();
+    const other = createStore({ driver: new FaultyDriver(database, true, () => "none") });
+    await other.conversations.put("a");
+    const script: Fault[] = [fault];
+    const driver = new FaultyDriver(database, true, () => script.shift() ?? "none");
+    const commit = driver.commit.bind(driver);
+    driver.commit = async (commits) => {
+      const outcomes = await commit(commits);
+      if (outcomes[0]?.status === "unknown") {
+        await other.conversations.remove("a", { purge: true });
+        await other.conversations.put("a");
+        // More than are remembered.
+        for (let count = 0; count < 20; count++)
+          await other.conversations.append("a", { message: message("other") });
+      }
+      return outcomes;
+    };
+    const store = createStore({ driver, onError });
+    const appending = store.conversations.append("a", { message: message("x"), idempotency_key: "k" });
+    expect(await told(appending)).toMatchObject({ code: "outcome_unknown" });
+    expect(await log(other, "a")).not.toContain("x");
+  },
+);
+
 describe("a database that does not answer", () => {
   afterEach(() => {
     vi.useRealTimers();

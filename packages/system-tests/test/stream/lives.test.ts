@@ -87,6 +87,25 @@ describe("a stream of a conversation that is purged and created again", () => {
     },
   );
 
+  test("by another store ends when a new one is opened, before anybody has looked", async () => {
+    await using world = new World({ stores: 2 });
+    const [mine, other] = [world.store(0), world.store(1)];
+    await mine.conversations.put(ID);
+    const old = await mine.conversations.subscribe(ID, { cursor: 0 });
+    const reading = readToEnd(old);
+    await turns(20);
+    await other.conversations.remove(ID, { purge: true });
+    await other.conversations.put(ID);
+    const fresh = await mine.conversations.subscribe(ID, { cursor: 0 });
+    expect(await reading).toEqual(["end"]);
+    await append(other, 1, 2);
+    world.poll();
+    expect((await soon(fresh.next(), "the new life")).map(({ type }) => type)).toEqual([
+      "message",
+      "message",
+    ]);
+  });
+
   test("ends, and a new one tells of the new life alone", async () => {
     await using world = new World({ stores: 1 });
     const store = world.store(0);

@@ -53,6 +53,40 @@ describe("a subscription", () => {
     expect(await reading).toEqual([]);
   });
 
+  test("is told of what others commit while they commit all the time", async () => {
+    let committing = 0;
+    const others = async (): Promise<void> => {
+      if (committing > 0) await append(world.store(1), committing, committing++);
+    };
+    await using world = new World({
+      stores: 2,
+      // Whenever the log has been read, there is more.
+      wrap: (driver, store) =>
+        store === 1
+          ? driver
+          : {
+              ...driver,
+              messages: async (...range) => {
+                const messages = await driver.messages(...range);
+                await others();
+                return messages;
+              },
+            },
+    });
+    const store = world.store(0);
+    await store.contexts.put(ID);
+    const subscription = await store.contexts.subscribe(ID);
+    committing = 1;
+    await others();
+    world.poll();
+    const told = await take(subscription, 12).finally(() => (committing = 0));
+    // The last of the others' commits lands before the database is closed.
+    await turns(50);
+    const versions = told.map((frame) => Number(frame.split(" ")[1]));
+    expect(told.filter((frame) => frame.startsWith("message"))).toEqual(range(1, Math.max(...versions)));
+    expect(told.filter((frame) => frame.startsWith("context")).length).toBeGreaterThan(2);
+  });
+
   test("that waits ends when it is closed, and again and again", async () => {
     await using world = new World({ stores: 1 });
     const store = world.store(0);
