@@ -216,6 +216,8 @@ class Stream {
         if (event.type === "message") this.#seq = event.seq;
     }
     this.#version = event.version;
+    // A newer state comes behind it on this connection.
+    this.#isLeftOut = false;
     this.#inVain = 0;
     this.#failures = 0;
     this.#triedMs = 0;

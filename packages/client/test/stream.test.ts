@@ -721,6 +721,28 @@ describe.each(transports)("$name", ({ kind, client, stream }) => {
     expect(clock.watches()).toBe(0);
   });
 
+  test("a connection that told something newer than what was left out is kept", async () => {
+    const step: PeerStep = (peer) => {
+      if (peer.cursor === 1) peer.send(message(2), state(2));
+      else {
+        peer.send(message(1));
+        peer.cut();
+      }
+    };
+    await using server = await streamServer({ steps: [step] });
+    const clock = streamClock();
+    const events = open(server, clock).stream(from(0));
+    const told = [await events.next(), await events.next(), await events.next()].map(({ value }) => value);
+    expect(told).toEqual([message(1), message(2), state(2)]);
+    const next = events.next();
+    await turns();
+    clock.advance(60_000);
+    await turns();
+    expect(server.peers.map(({ cursor }) => cursor)).toEqual([0, 0, 0, 1]);
+    server.peers[3]?.send(tombstoned);
+    expect(await next).toMatchObject({ value: tombstoned });
+  });
+
   test("a server that falls silent is given up", async () => {
     const first: PeerStep = (peer) => peer.send(message(1), state(1));
     await using server = await streamServer({ steps: [first, goodbye] });
