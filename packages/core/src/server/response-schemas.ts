@@ -119,3 +119,21 @@ const errorSchema = {
 
 /** What every answer may be instead. */
 export const REFUSED = { default: { description: "Refused", ...errorSchema } };
+
+export function answer(status: number, schema: object): Record<string, object> {
+  return { [status]: json("Done", schema), ...REFUSED };
+}
+
+/** Of what is read: whoever has it already is told so. */
+export function readAnswer(schema: object): Record<string, object> {
+  return { ...answer(200, tagged(schema)), 304: { description: "As `If-None-Match` says", type: "null" } };
+}
+
+export function tagged(schema: object): object {
+  const etag = { type: "string", description: "The revision of the conversation, in quotes." };
+  return { ...schema, headers: { ETag: etag } };
+}
+
+export function json(description: string, schema: object): object {
+  return { description, ...schema };
+}

@@ -16,6 +16,7 @@ import { JSON_TYPE } from "./errors.js";
 import { withKey, withLastEvent } from "./headers.js";
 import { readQuery } from "./query.js";
 import * as answers from "./response-schemas.js";
+import { answer, json, readAnswer, tagged } from "./response-schemas.js";
 import type { Streams } from "./streams.js";
 
 /**
@@ -346,24 +347,6 @@ const lastEventHeader = {
     },
   },
 } as const;
-
-function answer(status: number, schema: object): Record<string, object> {
-  return { [status]: json("Done", schema), ...answers.REFUSED };
-}
-
-/** Of what is read: whoever has it already is told so. */
-function readAnswer(schema: object): Record<string, object> {
-  return { ...answer(200, tagged(schema)), 304: { description: "As `If-None-Match` says", type: "null" } };
-}
-
-function tagged(schema: object): object {
-  const etag = { type: "string", description: "The revision of the conversation, in quotes." };
-  return { ...schema, headers: { ETag: etag } };
-}
-
-function json(description: string, schema: object): object {
-  return { description, ...schema };
-}
 
 function refuseQuery({ query }: Pick<FastifyRequest, "query">): void {
   for (const field in query ?? {}) {

@@ -16,6 +16,7 @@ interface Parameter {
 
 interface Operation {
   readonly operationId?: string;
+  readonly security?: readonly Json[];
   readonly summary?: string;
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: {
@@ -34,6 +35,7 @@ interface Operation {
 interface OpenApi {
   readonly openapi: string;
   readonly info: { readonly title: string; readonly version: string };
+  readonly security?: readonly Json[];
   readonly paths: { readonly [path: string]: { readonly [method: string]: Operation } };
 }
 
@@ -124,6 +126,18 @@ describe.each(BACKENDS)("the OpenAPI document over $name", (backend) => {
     const ids = operations().map(([, , , { operationId }]) => operationId);
     for (const id of ids) expect(id).toMatch(/^[a-z][A-Za-z]+$/);
     expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test("asks for a key everywhere but for health", async () => {
+    await using locked = await serve(backend, { server: { apiKeys: ["k"] } });
+    const stranger = locked.connect();
+    const keyed = locked.connect({ authorization: "Bearer k" });
+    const { security = [], paths } = (await keyed.get("/openapi.json")).json<OpenApi>();
+    for (const [path, { get }] of Object.entries(paths)) {
+      if (get === undefined) continue;
+      const { status } = await stranger.get(path.replace("{id}", "c"));
+      expect((get.security ?? security).length > 0, path).toBe(status === 401);
+    }
   });
 
   test("says which bodies may be left out", async () => {
