@@ -21,9 +21,14 @@ export interface ServeProcess extends AsyncDisposable {
   signal(name: NodeJS.Signals): void;
 }
 
-/** Starts the command, and resolves when it exits. */
+/** Longest that a command may take that is to end by itself, in milliseconds: its test waits longer. */
+const RUN_DEADLINE = 20_000;
+
+/** Starts the command, and resolves when it exits, or is ended because it does not. */
 export function run(args: readonly string[], environment: Environment = {}): Promise<Exit> {
-  return exitOf(start(args, environment));
+  const child = start(args, environment);
+  const timer = setTimeout(() => child.kill("SIGKILL"), RUN_DEADLINE);
+  return exitOf(child).finally(() => clearTimeout(timer));
 }
 
 /** Longest that a start may take, in milliseconds. */
