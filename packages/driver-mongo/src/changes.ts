@@ -46,19 +46,22 @@ export async function openChanges(database: Database, log: Log): Promise<Changes
       return undefined;
     }
   }
-  return new CappedHints(database.db.collection<Hint>(name), log);
+  return new CappedHints(() => database.db.collection<Hint>(name), log);
 }
 
-function changeStreams({ commits }: Database): Changes {
+function changeStreams(database: Database): Changes {
   const inserts = [{ $match: { operationType: "insert" } }, { $project: { documentKey: 1 } }];
   return {
     kind: "change streams",
     tell: () => undefined,
     close: () => Promise.resolve(),
     async feed() {
-      const stream = commits.watch<CommitDocument, ChangeStreamInsertDocument<CommitDocument>>(inserts, {
-        maxAwaitTimeMS: AWAIT,
-      });
+      const stream = database.commits.watch<CommitDocument, ChangeStreamInsertDocument<CommitDocument>>(
+        inserts,
+        {
+          maxAwaitTimeMS: AWAIT,
+        },
+      );
       const next = async (): Promise<readonly string[] | undefined> => {
         const change = await stream.tryNext();
         if (change !== null) return [change.documentKey._id.c];
@@ -86,7 +89,7 @@ interface Hint {
 
 class CappedHints implements Changes {
   readonly kind = "a capped collection";
-  readonly #hints: Collection<Hint>;
+  readonly #hints: () => Collection<Hint>;
   readonly #log: Log;
   readonly #gathered = new Set<string>();
   #writing: Promise<void> | undefined;
@@ -95,7 +98,7 @@ class CappedHints implements Changes {
   #written = -SPACING;
   #failing = false;
 
-  constructor(hints: Collection<Hint>, log: Log) {
+  constructor(hints: () => Collection<Hint>, log: Log) {
     this.#hints = hints;
     this.#log = log;
   }
@@ -114,7 +117,7 @@ class CappedHints implements Changes {
     // A tailable cursor on an empty collection ends at once. And what is older than this mark is no news.
     const mark = new ObjectId();
     await this.#insert({ _id: mark, c: [] });
-    const cursor = this.#hints.find(
+    const cursor = this.#hints().find(
       {},
       { tailable: true, awaitData: true, maxAwaitTimeMS: AWAIT, readPreference: "primary" },
     );
@@ -154,6 +157,6 @@ class CappedHints implements Changes {
   }
 
   async #insert(hint: Hint): Promise<void> {
-    await this.#hints.insertOne(hint, { writeConcern: { w: 1 }, signal: callDeadline() } as object);
+    await this.#hints().insertOne(hint, { writeConcern: { w: 1 }, signal: callDeadline() } as object);
   }
 }

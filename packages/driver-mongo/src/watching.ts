@@ -12,6 +12,8 @@ export interface Feed {
 
 /** Pause before a feed that ended is opened again, in milliseconds. What happens meanwhile is not hinted at. */
 const REOPEN = 500;
+/** Longest that one step of a feed may take, in milliseconds. The client library has no deadline of its own for it. */
+const STEP_DEADLINE = 5_000;
 /** Longest that the server may take to end a feed before it is left to it, in milliseconds. */
 const STOP_DEADLINE = 2_000;
 
@@ -32,26 +34,32 @@ export class Watch {
 
   /** Resolves when what changes from now on is hinted at. */
   async start(): Promise<void> {
-    this.#feed = await this.#open();
+    this.#feed = await this.#begin();
     this.#running = this.#run();
   }
 
   /** Idempotent. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    const late = new AbortController();
-    await Promise.race([
-      Promise.all([this.#discard(), this.#running]),
-      pause(STOP_DEADLINE, undefined, { signal: late.signal }).catch(() => undefined), // Not needed any more.
-    ]);
-    late.abort();
+    const stopped = Promise.all([this.#discard(), this.#running]);
+    await within(STOP_DEADLINE, stopped).catch(() => undefined); // What does not end is left to the server.
+  }
+
+  async #begin(): Promise<Feed> {
+    const opening = this.#open();
+    try {
+      return await within(STEP_DEADLINE, opening);
+    } catch (error) {
+      opening.then((late) => late.close()).catch(() => undefined); // Told already why there is none.
+      throw error;
+    }
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        this.#feed ??= await this.#open();
+        this.#feed ??= await this.#begin();
         await this.#read(this.#feed);
       } catch (error) {
         if (!signal.aborted) this.#log("warn", `MongoDB stopped telling of changes: ${reasonOf(error)}`);
@@ -64,7 +72,7 @@ export class Watch {
   async #read(feed: Feed): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      const ids = await feed.next();
+      const ids = await within(STEP_DEADLINE, feed.next());
       if (ids === undefined) return;
       if (ids.length > 0 && !signal.aborted) this.#onChange(ids);
     }
@@ -74,9 +82,24 @@ export class Watch {
     const feed = this.#feed;
     this.#feed = undefined;
     try {
-      await feed?.close();
+      if (feed !== undefined) await within(STOP_DEADLINE, feed.close());
     } catch (error) {
       this.#log("warn", `MongoDB did not end a watch: ${reasonOf(error)}`);
     }
+  }
+}
+
+/** @throws a `TimeoutError` where something takes longer than so many milliseconds */
+async function within<T>(deadline: number, running: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([
+      running,
+      pause(deadline, undefined, { signal: over.signal }).then(() => {
+        throw new DOMException("MongoDB did not answer in time", "TimeoutError");
+      }),
+    ]);
+  } finally {
+    over.abort();
   }
 }

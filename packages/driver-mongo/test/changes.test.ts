@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { committed, creation, databaseOf, describeWithMongo, opened } from "./fixture.js";
+import { asksForMore, wireProxy } from "./wire-proxy.js";
 
 await describeWithMongo("changes in MongoDB", (server) => {
   test("another handle's commits are hinted at, until the watch is ended", async () => {
@@ -30,4 +31,27 @@ await describeWithMongo("changes in MongoDB", (server) => {
     await driver.close();
     await expect(driver.watch?.(() => undefined)).rejects.toThrow("closed");
   });
+
+  test("a watch whose question is not answered any more is begun again", async () => {
+    const { tcpUrl } = await databaseOf(server);
+    let lost = 0;
+    const proxy = await wireProxy(tcpUrl, (message) => {
+      if (lost > 0 || !asksForMore(message)) return "pass";
+      lost += 1;
+      return "swallow";
+    });
+    const log: string[] = [];
+    const driver = await opened(proxy, { log: (text) => log.push(text) });
+    const other = await opened(tcpUrl);
+    const seen = new Set<string>();
+    await driver.watch?.((ids) => ids.forEach((id) => seen.add(id)));
+    await expect.poll(() => log.join(), { timeout: 20_000 }).toContain("did not answer in time");
+    let made = 0;
+    await expect
+      .poll(async () => {
+        await committed(other, creation(`a${++made}`));
+        return seen.size;
+      })
+      .toBeGreaterThan(0);
+  }, 60_000);
 });

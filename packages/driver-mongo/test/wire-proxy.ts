@@ -78,6 +78,11 @@ export function finds(message: Buffer, collection: string): boolean {
   return isCommandOn(message, "find", collection);
 }
 
+/** Whether a message asks for what follows in a cursor. */
+export function asksForMore(message: Buffer): boolean {
+  return message.includes("\u0012getMore\0");
+}
+
 function isCommandOn(message: Buffer, command: string, collection: string): boolean {
   const name = Buffer.from(`${command}\0____${collection}\0`);
   name.writeInt32LE(collection.length + 1, command.length + 1);

@@ -10,6 +10,9 @@ import { Subscription } from "./subscription.js";
 /** How often conversations with subscribers are looked at for commits made elsewhere, in milliseconds. */
 const POLL = 1000;
 
+/** Pause before a driver that could not watch is asked again, in milliseconds. */
+const WATCH_AGAIN = 10_000;
+
 interface Slot {
   readonly feed: Feed;
   readonly subscriptions: Set<Subscription>;
@@ -31,6 +34,8 @@ export class Feeds {
   readonly #slots = new Map<string, Slot>();
   #poll: NodeJS.Timeout | undefined;
   #watch: Promise<(() => Promise<void>) | undefined> | undefined;
+  /** When it may be begun, on the clock of `performance.now`; infinite once it has been, and did not fail. */
+  #watchFrom = 0;
   #closed = false;
 
   constructor(parts: FeedsParts) {
@@ -102,7 +107,7 @@ export class Feeds {
     };
     if (this.#slots.size === 0) this.#poll = setInterval(() => this.#lookForCommits(), POLL);
     this.#slots.set(cached.id, slot);
-    this.#watch ??= this.#startWatch();
+    this.#startWatch();
     return slot;
   }
 
@@ -114,7 +119,14 @@ export class Feeds {
     this.#parts.cache.release(id);
   }
 
-  async #startWatch(): Promise<(() => Promise<void>) | undefined> {
+  /** Watches, unless that failed just now. */
+  #startWatch(): void {
+    if (this.#closed || performance.now() < this.#watchFrom) return;
+    this.#watchFrom = Infinity;
+    this.#watch = this.#beginWatch();
+  }
+
+  async #beginWatch(): Promise<(() => Promise<void>) | undefined> {
     try {
       return await this.#parts.driver.watch?.((ids) => {
         for (const id of ids) void this.#look(id);
@@ -122,11 +134,13 @@ export class Feeds {
     } catch (error) {
       // Without hints, polling finds what changed.
       this.#parts.report(error);
+      this.#watchFrom = performance.now() + WATCH_AGAIN;
       return undefined;
     }
   }
 
   #lookForCommits(): void {
+    this.#startWatch();
     for (const id of this.#slots.keys()) void this.#look(id);
   }
 

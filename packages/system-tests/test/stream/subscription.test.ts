@@ -1,4 +1,4 @@
-import type { Store, Subscription } from "@fastpaca/core";
+import type { Driver, Store, Subscription } from "@fastpaca/core";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { fate, ID, numbered, summary } from "../harness.js";
 import { Gate } from "./gate.js";
@@ -235,5 +235,45 @@ describe("a subscription", () => {
         subscription.close();
       }
     }
+  });
+
+  test("is hinted at again once a driver can watch that could not when the first one began", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+    let asked = 0;
+    let ended = 0;
+    let hint: ((ids: readonly string[]) => void) | undefined;
+    const watch: Driver["watch"] = (onChange) => {
+      asked += 1;
+      if (asked === 1) throw new Error("not now");
+      if (asked === 2) return Promise.reject(new Error("nor now"));
+      hint = onChange;
+      return Promise.resolve(() => {
+        ended += 1;
+        return Promise.resolve();
+      });
+    };
+    await using world = new World({
+      stores: 2,
+      wrap: (driver, at) => (at === 0 ? { ...driver, watch } : driver),
+    });
+    const [mine, other] = [world.store(0), world.store(1)];
+    await mine.conversations.put(ID);
+    const subscription = await mine.conversations.subscribe(ID);
+    for (const [seconds, times] of [
+      [9, 1],
+      [2, 2],
+      [8, 2],
+      [3, 3],
+      [60, 3],
+    ] as const) {
+      await vi.advanceTimersByTimeAsync(seconds * 1000);
+      await turns(20);
+      expect(asked).toBe(times);
+    }
+    await append(other, 1, 1);
+    hint?.([ID]);
+    expect(await take(subscription, 1)).toEqual(range(1, 1));
+    await mine.close();
+    expect(ended).toBe(1);
   });
 });
