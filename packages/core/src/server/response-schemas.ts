@@ -130,7 +130,11 @@ export function readAnswer(schema: object): Record<string, object> {
 }
 
 export function tagged(schema: object): object {
-  const etag = { type: "string", description: "The revision of the conversation, in quotes." };
+  const etag = {
+    type: "string",
+    description:
+      "The revision of the conversation, in quotes. Not with a state that another write has changed already.",
+  };
   return { ...schema, headers: { ETag: etag } };
 }
 

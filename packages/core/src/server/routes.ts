@@ -379,8 +379,10 @@ function sendDocument(
   reply: FastifyReply,
   status = 200,
 ): FastifyReply {
-  const tag = `"${revision}"`;
-  void reply.header("etag", tag);
-  if (request.method === "GET" && request.headers["if-none-match"] === tag) return reply.code(304).send();
+  if (revision !== undefined) {
+    const tag = `"${revision}"`;
+    void reply.header("etag", tag);
+    if (request.method === "GET" && request.headers["if-none-match"] === tag) return reply.code(304).send();
+  }
   return sendJson(text, status, reply);
 }

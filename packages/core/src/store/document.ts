@@ -6,10 +6,13 @@ import { parseJson } from "../semantics/parse-json.js";
  */
 export class Document<T> {
   readonly text: string;
-  /** Number of commits of the conversation when this was read; with the id, it identifies the content. */
-  readonly revision: number;
+  /**
+   * Number of commits of the conversation when this was read; with the id, it identifies the content. Undefined for a
+   * state in the middle of a commit: what a write is answered with where another one, right behind it, landed with it.
+   */
+  readonly revision: number | undefined;
 
-  constructor(text: string, revision: number) {
+  constructor(text: string, revision: number | undefined) {
     this.text = text;
     this.revision = revision;
   }

@@ -30,10 +30,11 @@ const MAX_FOLD_BYTES = 4 * 1024 * 1024;
 const FIRST_PAUSE = 10;
 const LAST_PAUSE = 500;
 
-/** What a command did, and the revision that the conversation was at then. */
+/** What a command did. */
 export interface Written {
   readonly result: Result;
-  readonly revision: number;
+  /** Of the conversation as the result shows it; undefined where a later command of the same commit has changed it. */
+  readonly revision: number | undefined;
 }
 
 /** A command that waits for its commit. */
@@ -302,13 +303,17 @@ export class Mailbox {
     return undefined;
   }
 
-  /** @param revision that the conversation was at when this was decided */
-  #answer(attempt: Attempt, { decisions }: Fold, revision: number): void {
+  /** @param revision of the conversation after the fold */
+  #answer(attempt: Attempt, { decisions, after }: Fold, revision: number): void {
     const { batch } = attempt;
     attempt.batch = [];
     for (let index = 0; index < decisions.length; index++) {
       const decision = decisions[index] ?? unknownOutcome();
-      batch[index]?.settle(decision instanceof FastpacaError ? decision : { result: decision, revision });
+      batch[index]?.settle(
+        decision instanceof FastpacaError
+          ? decision
+          : { result: decision, revision: decision.after === after ? revision : undefined },
+      );
     }
     // What did not fit into the same commit waits for the next one.
     if (decisions.length < batch.length) this.#waiting.unshift(...batch.slice(decisions.length));

@@ -135,6 +135,32 @@ describe.each(BACKENDS)("events other than messages over $name", { timeout: 60_0
       expect((await client.get(path, { "if-none-match": etag ?? "" })).status).toBe(200);
     }
   });
+
+  test("a tag that a write is answered with is that of the state that it is answered with", async () => {
+    await using server = await serve(backend);
+    const path = "/v1/contexts/tags";
+    const [client, ...clients] = server.clients(CLIENTS);
+    if (client === undefined) throw new Error("no client");
+    await client.put(path);
+    let present = 0;
+    for (let round = 0; round < 20; round++) {
+      const answers = await Promise.all(
+        clients.map((each, at) =>
+          at % 3 === 0
+            ? each.put(path, { token_budget: 1000 + round * CLIENTS + at })
+            : each.send("PATCH", `${path}/metadata`, { metadata: { [at]: round } }),
+        ),
+      );
+      const now = await client.get(path);
+      for (const { status, headers, text } of answers) {
+        expect(status).toBe(200);
+        if (headers.etag !== now.headers.etag) continue;
+        expect(text).toBe(now.text);
+        present += 1;
+      }
+    }
+    expect(present, "who changed the record last has its tag").toBe(20);
+  });
 });
 
 /** One event, its version, and how many messages it appended. */
