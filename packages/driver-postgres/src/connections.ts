@@ -43,8 +43,8 @@ export class Connections {
   readonly #heard = new WeakSet<PostgresClient>();
   /** Connections that wait for an answer. */
   readonly #running = new Set<PostgresClient>();
-  /** When connections were ended whose statements the server may still be at: on the clock of `performance.now`. */
-  #left: number[] = [];
+  /** Connections that were ended, and whose statements the server may still be at. */
+  #left: Left[] = [];
 
   constructor(pool: PostgresPool, options: ConnectionsOptions) {
     this.#pool = pool;
@@ -106,7 +106,7 @@ export class Connections {
     // The statement that runs is told, too; without a listener it would end the process.
     client.on("error", () => undefined);
     try {
-      await refuseStandby(client);
+      await this.#greet(client);
     } catch (error) {
       client.release(true);
       throw beforeSending(error);
@@ -136,7 +136,7 @@ export class Connections {
     this.#running.add(client);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        if (this.#mayLeave()) this.#giveBack(client, true);
+        if (this.#mayLeave(client)) this.#giveBack(client, true);
         reject(new UnansweredError(`Postgres did not answer within ${deadline} ms`));
       }, deadline);
       client.query(query).then(
@@ -166,12 +166,35 @@ export class Connections {
    * there as the pool has, so that it never serves more than twice as many. The next ones keep their place in the pool
    * until they are answered.
    */
-  #mayLeave(): boolean {
+  #mayLeave({ processID }: PostgresClient): boolean {
     const now = performance.now();
-    this.#left = this.#left.filter((at) => now - at < LEFT_FOR);
+    this.#left = this.#left.filter(({ at }) => now - at < LEFT_FOR);
     if (this.#left.length >= this.#options.size) return false;
-    this.#left.push(now);
+    this.#left.push({ at: now, session: processID ?? undefined });
     return true;
+  }
+
+  /** Asks a new connection for what has to be known of its server. @throws where that takes no writes */
+  async #greet(client: PostgresClient): Promise<void> {
+    const ask = async (text: string, values: string[] = []): Promise<unknown[]> => {
+      const { rows } = await within(client.query(asked(text, values)), CONNECT_DEADLINE);
+      return rows;
+    };
+    // The address may lead to a server that was demoted, whose reads are of the past.
+    const [told] = await ask("SELECT current_setting('transaction_read_only'), pg_backend_pid()");
+    if (!Array.isArray(told)) throw new Error("it tells nothing of itself");
+    if (told[0] === "on") throw new Error("it takes no writes: it is a standby, or read-only");
+    // Behind a pooler, sessions have other numbers than here.
+    if (this.#left.length === 0 || told[1] !== String(client.processID)) return;
+    const sessions = this.#left.flatMap(({ session }) => session ?? []);
+    const rows = await ask(
+      "SELECT pid FROM pg_stat_activity WHERE pid = ANY($1::int[]) AND state <> 'idle'",
+      [`{${sessions.join()}}`],
+    );
+    const busy = new Set(rows.map((row) => (Array.isArray(row) ? Number(row[0]) : undefined)));
+    this.#left = this.#left.filter(
+      ({ session }) => session === undefined || busy.has(session) || !sessions.includes(session),
+    );
   }
 }
 
@@ -179,11 +202,8 @@ function asked(text: string, values: readonly (Buffer | string)[]): PostgresQuer
   return { text, values: [...values], rowMode: "array", types };
 }
 
-/** The address may lead to a server that was demoted, whose reads are of the past. */
-async function refuseStandby(client: PostgresClient): Promise<void> {
-  const text = "SELECT current_setting('transaction_read_only')";
-  const { rows } = await within(client.query({ text, rowMode: "array", types }), CONNECT_DEADLINE);
-  const [row] = rows;
-  if (Array.isArray(row) && row[0] === "on")
-    throw new Error("it takes no writes: it is a standby, or read-only");
+interface Left {
+  /** On the clock of `performance.now`. */
+  readonly at: number;
+  readonly session: number | undefined;
 }

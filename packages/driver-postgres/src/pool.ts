@@ -9,6 +9,8 @@ export interface PostgresQuery {
 
 /** What the driver needs of a connection; `pg.PoolClient` has it. */
 export interface PostgresClient {
+  /** Of the session at the server, as the server has told it; a pooler tells a number of its own. */
+  readonly processID?: number | null;
   query(query: PostgresQuery): Promise<{ readonly rows: unknown[] }>;
   /** @param destroy ends the connection instead of giving it back */
   release(destroy?: boolean): void;

@@ -1,6 +1,7 @@
 import { DriverUnavailableError } from "@fastpaca/core";
 import { ownPostgresOrSkip, type OwnPostgresServer } from "@fastpaca/test-backends/postgres";
 import { isDeepStrictEqual } from "node:util";
+import pg from "pg";
 import { expect, test } from "vitest";
 import { lineTo, type Line } from "./support/cut.ts";
 import { append, creation, describeWithPostgres, eventually, head, lockedOut } from "./support/using.ts";
@@ -128,6 +129,37 @@ await describeWithPostgres(
       expect(await driver.commit([creation("e")])).toEqual([{ status: "committed" }]);
     });
 
+    test("connections that are lost without a word, again and again, are replaced each time", async () => {
+      const { url } = await database();
+      const { driver, line } = await over(`${url}?pool_size=1&statement_timeout_ms=300`);
+      for (let round = 0; round < 6; round++) {
+        expect(await driver.commit([creation(`${round}`)])).toEqual([{ status: "committed" }]);
+        line.silence();
+        // Unless what the driver does in the background was on the line that is lost.
+        const [lost] = await driver.commit([creation(`lost ${round}`)]);
+        expect(["unknown", "committed"]).toContain(lost?.status);
+      }
+    });
+
+    test("behind a pooler, whose sessions nobody can look up, no more are left than the pool is large", async () => {
+      const { url } = await database();
+      const { line, near } = await lineFor(`${url}?statement_timeout=300`);
+      const pool = new pg.Pool({ connectionString: near, max: 1 });
+      later(() => pool.end());
+      pool.on("connect", (client) => Object.assign(client, { processID: 1 }));
+      const driver = await open({ pool, poolSize: 1, statementTimeoutMs: 300 });
+      let refused: unknown;
+      for (let round = 0; round < 6 && refused === undefined; round++) {
+        line.silence();
+        refused = await driver.commit([creation(`${round}`)]).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+      }
+      expect(String(refused)).toContain("cannot be reached: no answer");
+      line.cut();
+    });
+
     test("a purge without an answer is erased all the same", async () => {
       const { url } = await database();
       const { driver, line } = await over(`${url}?pool_size=1&statement_timeout_ms=300`);
@@ -224,11 +256,16 @@ await describeWithPostgres(
     });
 
     async function over(url: string): Promise<{ driver: Awaited<ReturnType<typeof open>>; line: Line }> {
-      const far = new URL(url);
-      const line = await lineTo(far.hostname, Number(far.port));
+      const { near, line } = await lineFor(url);
+      return { driver: await open({ url: near }), line };
+    }
+
+    async function lineFor(url: string): Promise<{ near: string; line: Line }> {
+      const address = new URL(url);
+      const line = await lineTo(address.hostname, Number(address.port));
       later(() => line.close());
-      far.port = String(line.port);
-      return { driver: await open({ url: far.href }), line };
+      address.port = String(line.port);
+      return { near: address.href, line };
     }
   },
   start,

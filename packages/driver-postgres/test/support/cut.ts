@@ -5,6 +5,8 @@ export interface Line {
   readonly port: number;
   /** From now on the server's answers do not come through; once some were held back, `held` resolves. */
   holdAnswers(): { readonly held: Promise<void> };
+  /** Nothing comes through any more on the connections that there are, and nobody is told. */
+  silence(): void;
   /** Breaks all connections. */
   cut(): void;
   close(): Promise<void>;
@@ -41,6 +43,9 @@ export async function lineTo(host: string, port: number): Promise<Line> {
   return {
     port: address.port,
     holdAnswers: () => ({ held: new Promise((resolve) => (holding = resolve)) }),
+    silence: () => {
+      for (const socket of sockets) socket.removeAllListeners("data").removeAllListeners("close").resume();
+    },
     cut: () => {
       cut();
       holding = undefined;
