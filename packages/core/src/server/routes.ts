@@ -349,19 +349,19 @@ const lastEventHeader = {
 } as const;
 
 function refuseQuery({ query }: Pick<FastifyRequest, "query">): void {
-  for (const field in query ?? {}) {
-    throw new FastpacaError("invalid_request", `${field || "a parameter without a name"} is not known here`, {
-      field,
-    });
+  for (const name in query ?? {}) {
+    const field = name || '""';
+    throw new FastpacaError("invalid_request", `${field} is not known here`, { field });
   }
 }
 
 function refuseBody({ body }: Pick<FastifyRequest, "body">): void {
   if (body === undefined) return;
-  const [field] = isObject(body) ? Object.keys(body) : ["body"];
-  if (field === undefined) return;
+  const [name] = isObject(body) ? Object.keys(body) : ["body"];
+  if (name === undefined) return;
+  const field = name || '""';
   const problem = field === "body" ? "must be empty" : "is not known here: the body must be empty";
-  throw new FastpacaError("invalid_request", `${field || "a field without a name"} ${problem}`, { field });
+  throw new FastpacaError("invalid_request", `${field} ${problem}`, { field });
 }
 
 function renderAppend({ seq, version, token_count, deduplicated }: AppendResult): string {

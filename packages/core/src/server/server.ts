@@ -167,6 +167,10 @@ function registerOperations(app: FastifyInstance, store: Store, metrics: Metrics
   const health = (operationId: string, summary: string, refused = {}): object => ({
     schema: { tags, operationId, summary, security: [], response: { 200: healthSchema, ...refused } },
   });
+  const text = {
+    description: "Prometheus' text format",
+    content: { "text/plain": { schema: { type: "string" } } },
+  };
   app.get("/health/live", health("checkLive", "The process runs"), async (_request, reply) =>
     reply.header("content-type", JSON_TYPE).send('{"status":"ok"}'),
   );
@@ -180,7 +184,14 @@ function registerOperations(app: FastifyInstance, store: Store, metrics: Metrics
   });
   app.get(
     "/metrics",
-    { schema: { tags, operationId: "readMetrics", summary: "Metrics for Prometheus" } },
+    {
+      schema: {
+        tags,
+        operationId: "readMetrics",
+        summary: "Metrics for Prometheus",
+        response: { 200: text, ...REFUSED },
+      },
+    },
     async (_request, reply) => reply.header("content-type", metrics.contentType).send(await metrics.render()),
   );
   app.get("/openapi.json", { schema: { hide: true } }, async (_request, reply) =>

@@ -124,7 +124,8 @@ function refuse(path: string, message: string): FastpacaError {
 }
 
 function join(path: string, name: string): string {
-  return path === "" ? name : `${path}.${name}`;
+  const shown = name === "" ? '""' : name;
+  return path === "" ? shown : `${path}.${shown}`;
 }
 
 /** `/message/parts/0/type` → `message.parts[0].type` */

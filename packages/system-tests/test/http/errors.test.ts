@@ -188,6 +188,23 @@ describe.each(BACKENDS)("the answers to what is refused over $name", (backend) =
     }
   });
 
+  test("a name without a letter is named, too", async () => {
+    await using server = await serve(backend);
+    const client = server.connect();
+    await client.put(PATH);
+    for (const [answer, field] of [
+      [await client.put(PATH, { "": 1 }), '""'],
+      [await client.put(PATH, { policy: { strategy: "last_n", "": 1 } }), 'policy.""'],
+      [await client.post(`${PATH}/reset`, { "": 1 }), '""'],
+      [await client.get(`${PATH}/tail?=1`), '""'],
+      [await client.send("DELETE", `${PATH}?=1`), '""'],
+    ] as const) {
+      expect(answer.status).toBe(400);
+      expect(answer.json<Refusal>()).toMatchObject({ field, error: "invalid_request" });
+      expect(answer.json<Refusal>().message).toContain(`${field} is not known here`);
+    }
+  });
+
   test("a route or method that is not there is not found", async () => {
     await using server = await serve(backend);
     const client = server.connect();
