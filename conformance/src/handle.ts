@@ -9,6 +9,7 @@ import type {
   Mark,
   StoredMessage,
 } from "@fastpaca/core";
+import { within } from "./deadline.js";
 import type { History } from "./history.js";
 import { Violation } from "./violation.js";
 
@@ -81,28 +82,31 @@ export class Handle implements Driver {
     });
   }
 
+  /** Ends a watch by what `watch` resolved to. */
+  endWatch(end: () => unknown): Promise<void> {
+    return this.#call("end of the watch", [], async () => {
+      await end();
+    });
+  }
+
   close(): Promise<void> {
     this.closed = true;
     return this.#call("close", [], () => this.driver.close());
   }
 
   async #call<T>(method: string, args: readonly unknown[], call: () => Promise<T>): Promise<T> {
-    let late: NodeJS.Timeout | undefined;
-    const deadline = new Promise<never>((_resolve, reject) => {
-      late = setTimeout(() => {
-        reject(new Violation("ERR-1", `${method} was not answered within ${ANSWER_DEADLINE_MS / 1000} s`));
-      }, ANSWER_DEADLINE_MS);
-    });
+    const late = (): Violation =>
+      new Violation("ERR-1", `${method} was not answered within ${ANSWER_DEADLINE_MS / 1000} s`);
     try {
-      return await this.#history.record(this.lane, method, args, () => Promise.race([call(), deadline]));
+      return await this.#history.record(this.lane, method, args, () =>
+        within(call(), ANSWER_DEADLINE_MS, late),
+      );
     } catch (error) {
       if (error instanceof Violation || this.#mayFail) throw error;
       const reason = error instanceof Error ? error.message : String(error);
       throw new Violation("ERR-2", `${method} rejected although nothing was wrong: ${reason}`, {
         cause: error,
       });
-    } finally {
-      clearTimeout(late);
     }
   }
 }

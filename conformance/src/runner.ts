@@ -9,7 +9,7 @@ import { addressOf } from "./fault/address.js";
 import type { Call, History, Note } from "./history.js";
 import type { DriverUnderTest } from "./subject.js";
 import { Violation } from "./violation.js";
-import { World } from "./world.js";
+import { settled, World } from "./world.js";
 
 /** Milliseconds after which a check stops and reports how far it came. */
 const CHECK_DEADLINE_MS = 60_000;
@@ -152,13 +152,16 @@ export async function runSuite<W extends Stage>(suite: Suite<W>, options: RunOpt
     seed,
     runs,
     milliseconds: performance.now() - started,
-    passed:
-      results.length === claimed.length &&
-      results.every(({ failure, runs }) => failure === undefined && runs > 0),
+    passed: results.length === claimed.length && results.every(hasPassed),
     interrupted: interrupted(),
     invariants: suite.invariants.map(({ id }) => judge(id, selected, traits, results)),
     checks: results,
   };
+}
+
+/** Whether a check was played to the end at least once, and found nothing. */
+export function hasPassed({ failure, runs }: CheckResult): boolean {
+  return failure === undefined && runs > 0;
 }
 
 /** Where generation may start, another one each time. */
@@ -191,9 +194,9 @@ export function isClaimed(
 export async function claimedTraits(subject: DriverUnderTest): Promise<ReadonlySet<Trait>> {
   const traits = new Set<Trait>();
   for (const trait of ["durable", "shared", "watch"] as const) if (subject.traits[trait]) traits.add(trait);
-  const database = await subject.createDatabase();
+  const database = await settled(subject.createDatabase(), "createDatabase");
   if (addressOf(database.url) !== undefined) traits.add("network");
-  await database.drop?.();
+  if (database.drop !== undefined) await settled(database.drop(), "drop");
   return traits;
 }
 
@@ -301,7 +304,7 @@ function judge(
   const verdict = (): Verdict => {
     // A check may find more broken than what it is for.
     if (results.some(({ failure }) => failure?.invariant === id)) return "failed";
-    if (own.some(({ failure, runs }) => failure === undefined && runs > 0)) return "passed";
+    if (own.some(hasPassed)) return "passed";
     if (!selected.some((check) => check.invariants.includes(id))) return "unselected";
     if ((trait !== undefined && !traits.has(trait)) || (without !== undefined && traits.has(without))) {
       return "unclaimed";

@@ -6,7 +6,15 @@ import { replayEnvironment } from "./report/replay.js";
 import { renderFailure } from "./report/text.js";
 import { INVARIANTS } from "./catalogue.js";
 import { CHECKS } from "./checks/index.js";
-import { claimedTraits, isClaimed, playCheck, randomSeed, select, type Failure } from "./runner.js";
+import {
+  claimedTraits,
+  hasPassed,
+  isClaimed,
+  playCheck,
+  randomSeed,
+  select,
+  type Failure,
+} from "./runner.js";
 import type { DriverUnderTest } from "./subject.js";
 import { World } from "./world.js";
 
@@ -45,8 +53,12 @@ export function describeDriver(subject: DriverUnderTest): void {
     if (claimed.length === 0) test.skip("nothing that it claims is selected", () => undefined);
     for (const check of claimed) {
       test(`${check.invariants.join(" ")} ${check.name}`, { timeout: TEST_TIMEOUT_MS }, async () => {
-        const { failure } = await playCheck(check, () => World.create(subject), settings);
-        if (failure !== undefined) throw new BrokenPromise(failure);
+        const result = await playCheck(check, () => World.create(subject), settings);
+        if (result.failure !== undefined) throw new BrokenPromise(result.failure);
+        if (!hasPassed(result)) {
+          const seconds = Math.round(result.milliseconds / 1000);
+          throw new Error(`no run of ${check.name} came to its end within ${seconds} s`);
+        }
       });
     }
   });

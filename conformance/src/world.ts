@@ -1,3 +1,4 @@
+import { within } from "./deadline.js";
 import { Handle } from "./handle.js";
 import { History } from "./history.js";
 import type { DriverUnderTest, TestDatabase } from "./subject.js";
@@ -30,7 +31,7 @@ export class World {
   }
 
   static async create(subject: DriverUnderTest): Promise<World> {
-    return new World(subject, await within(subject.createDatabase(), "createDatabase"));
+    return new World(subject, await settled(subject.createDatabase(), "createDatabase"));
   }
 
   get url(): string {
@@ -83,29 +84,24 @@ export class World {
   async dispose(): Promise<void> {
     const handles = [...this.#kept.splice(0), ...this.#opened.splice(0)];
     await Promise.allSettled(handles.map((handle) => this.#close(handle)));
-    if (this.database.drop !== undefined) await within(this.database.drop(), "drop");
+    if (this.database.drop !== undefined) await settled(this.database.drop(), "drop");
   }
 
   async #open(lane: string, url: string, mayFail: boolean): Promise<Handle> {
     this.history.note(lane, "open");
-    return new Handle(await within(this.subject.open(url), "open"), lane, this.history, mayFail);
+    return new Handle(await settled(this.subject.open(url), "open"), lane, this.history, mayFail);
   }
 
   async #close(handle: Handle): Promise<void> {
-    if (!handle.closed) await within(handle.close(), "close");
+    if (!handle.closed) await settled(handle.close(), "close");
   }
 }
 
-async function within<T>(promise: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Violation("ERR-1", `${what} was not done within ${SETTLE_DEADLINE_MS / 1000} s`));
-    }, SETTLE_DEADLINE_MS);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** What the subject does outside of a driver's calls. @throws Violation where it takes too long */
+export function settled<T>(promise: Promise<T>, what: string): Promise<T> {
+  return within(
+    promise,
+    SETTLE_DEADLINE_MS,
+    () => new Violation("ERR-1", `${what} was not done within ${SETTLE_DEADLINE_MS / 1000} s`),
+  );
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { runChecks } from "../src/runner.js";
+import { played } from "./played.js";
 import { tcpSubject, type Lie } from "./tcp-driver.js";
 
 const SEEDS = Array.from({ length: 3 }, (_, seed) => seed);
@@ -7,7 +8,7 @@ const LONG = { timeout: 240_000 };
 
 async function failure(lie: Lie, seed: number, check = "fault-broken-connections") {
   const { checks } = await runChecks(tcpSubject(lie), { only: [check], seed });
-  return checks[0]?.failure;
+  return played(checks).failure;
 }
 
 test("an honest driver survives whatever happens to its connections", LONG, async () => {

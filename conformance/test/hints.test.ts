@@ -1,6 +1,7 @@
 import type { Driver } from "@fastpaca/core";
 import { expect, test } from "vitest";
 import { runChecks } from "../src/runner.js";
+import { played } from "./played.js";
 import type { DriverUnderTest } from "../src/subject.js";
 import { modelSubject } from "./model-driver.js";
 
@@ -13,7 +14,7 @@ interface Wrong {
   readonly tell?: (ids: readonly string[]) => unknown;
   readonly own?: boolean;
   readonly foreign?: boolean;
-  readonly end?: "nothing" | "everything" | "late" | "the other one at the second time";
+  readonly end?: "nothing" | "everything" | "late" | "the other one at the second time" | "never" | "loudly";
   /** Of so many hints one comes. */
   readonly lossy?: boolean;
 }
@@ -53,6 +54,8 @@ function watched({
         return async () => {
           if (over && end === "the other one at the second time") all.delete([...all].at(-1) ?? entry);
           if (end === "nothing") return;
+          if (end === "never") await new Promise<never>(() => undefined);
+          if (end === "loudly") throw new Error("no end");
           if (end === "everything") all.clear();
           all.delete(entry);
           if (end !== "late") over = true;
@@ -66,7 +69,7 @@ function watched({
 
 async function failure(wrong: Wrong, seed: number, check: string) {
   const { checks } = await runChecks(watched(wrong), { only: [check], seed });
-  return checks[0]?.failure;
+  return played(checks).failure;
 }
 
 test("hints that come satisfy every check", async () => {
@@ -118,4 +121,15 @@ test("a watch that still hears of what was on its way is caught with any seed", 
   for (const seed of SEEDS) {
     expect(await failure({ end: "late" }, seed, "watch-ends")).toMatchObject({ invariant: "WCH-2" });
   }
+});
+
+test("a watch whose end is not answered, or fails, is found", { timeout: 240_000 }, async () => {
+  expect(await failure({ end: "never" }, 1, "watch-hears-commits")).toMatchObject({
+    invariant: "ERR-1",
+    message: "end of the watch was not answered within 15 s",
+  });
+  expect(await failure({ end: "loudly" }, 1, "watch-hears-commits")).toMatchObject({
+    invariant: "ERR-2",
+    message: "end of the watch rejected although nothing was wrong: no end",
+  });
 });

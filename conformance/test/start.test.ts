@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { runChecks } from "../src/runner.js";
+import { played } from "./played.js";
 import type { DriverUnderTest } from "../src/subject.js";
 import { modelSubject } from "./model-driver.js";
 import { sharedFileSubject } from "./shared-file-driver.js";
@@ -9,7 +10,7 @@ const LONG = { timeout: 240_000 };
 
 async function failure(subject: DriverUnderTest, seed: number, check = "start-at-once") {
   const { checks } = await runChecks(subject, { only: [check], seed });
-  return checks[0]?.failure;
+  return played(checks).failure;
 }
 
 test("a driver whose databases may be opened by many at once is right", LONG, async () => {

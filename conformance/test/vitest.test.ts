@@ -52,6 +52,14 @@ test("a test that fails shows the invariant, the timeline and how it is played a
   expect(again.stdout + again.stderr).toContain(`✗ CAS-3 is broken (check ${only}`);
 });
 
+test("a check of which no run came to its end has not passed", async () => {
+  const { code, stdout, stderr } = await runVitest("slow.js", subjectFolder(), {
+    FASTPACA_CONFORMANCE_ONLY: "messages-long",
+  });
+  expect(code).toBe(1);
+  expect(stdout + stderr).toMatch(/no run of messages-long came to its end within \d\d s/);
+});
+
 test("what is not claimed has no test", async () => {
   const { code, stdout } = await runVitest("right.js", subjectFolder(), {
     FASTPACA_CONFORMANCE_ONLY: "CAS-3,DUR-1",

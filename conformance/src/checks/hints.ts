@@ -128,9 +128,7 @@ class Watch {
     const end: unknown = await handle.watch((ids) => watch.#hear(ids));
     if (typeof end !== "function")
       throw new Violation("WCH-2", `watch resolved to ${show(end)}, which cannot be called`);
-    watch.#end = async () => {
-      await Reflect.apply(end, undefined, []);
-    };
+    watch.#end = () => handle.endWatch((): unknown => Reflect.apply(end, undefined, []));
     return watch;
   }
 

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { Driver, DriverLimits } from "@fastpaca/core";
 import type { Trait } from "../catalogue.js";
+import { within } from "../deadline.js";
 import { addressOf } from "../fault/address.js";
 import type { DriverUnderTest, TestDatabase } from "../subject.js";
 import { SubjectError } from "./usage-error.js";
@@ -130,18 +131,12 @@ function checkDriver(driver: Driver, file: string): DriverLimits {
   return { maxCommitBytes, maxBatch };
 }
 
-async function deadline<T>(what: string, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new SubjectError(`${what} was not done within ${PROBE_DEADLINE_MS / 1000} s`));
-    }, PROBE_DEADLINE_MS);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function deadline<T>(what: string, promise: Promise<T>): Promise<T> {
+  return within(
+    promise,
+    PROBE_DEADLINE_MS,
+    () => new SubjectError(`${what} was not done within ${PROBE_DEADLINE_MS / 1000} s`),
+  );
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {

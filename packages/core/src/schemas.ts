@@ -4,7 +4,7 @@
  */
 
 /** Largest budgets, counts and limits that callers may give, so that sums of them stay exact. */
-const MAX_TOKENS = 1_000_000_000;
+export const MAX_TOKENS = 1_000_000_000;
 const MAX_MESSAGES = 1_000_000;
 
 const version = { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;

@@ -1,5 +1,6 @@
 /** What callers send is what readers get, as JSON values. */
-import type { MessageInput, Store } from "@fastpaca/core";
+import { runInNewContext } from "node:vm";
+import { createStore, type MessageInput, type PartInput, type Store } from "@fastpaca/core";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { within } from "./drivers.js";
@@ -29,6 +30,19 @@ function nested(depth: number): unknown {
   let value: unknown = "core";
   for (let level = 0; level < depth; level++) value = level % 2 === 0 ? [value] : { value };
   return value;
+}
+
+/** An object that JSON makes another one of. */
+class Turning {
+  readonly #into: unknown;
+
+  constructor(into: unknown) {
+    this.#into = into;
+  }
+
+  toJSON(): unknown {
+    return this.#into;
+  }
 }
 
 /** Two stores over one database: one writes, and reads what it remembers; the other one reads what is stored. */
@@ -201,11 +215,66 @@ describe.each(BACKENDS)("over $name", { timeout: TIMEOUT }, (backend) => {
     { name: "an infinite number", value: Number.POSITIVE_INFINITY },
     { name: "a bigint", value: 1n },
     { name: "a function", value: () => 1 },
-  ])("$name, which JSON cannot express, is refused", async ({ value }) => {
+    { name: "undefined in an array", value: [undefined] },
+    { name: "a date", value: new Date(0), says: "holds a Date" },
+    { name: "a map", value: new Map([["a", 1]]), says: "holds a Map" },
+    { name: "bytes", value: new Uint8Array(2), says: "holds a Uint8Array" },
+    { name: "what turns into something else", value: new Turning(undefined), says: "holds a Turning" },
+  ])("$name, which JSON cannot express, is refused", async ({ value, says = "message holds" }) => {
     const { store } = await open();
     await store.contexts.put(ID);
+    const refused = {
+      code: "invalid_request",
+      field: "message",
+      message: expect.stringContaining(says) as unknown,
+    };
     const message = { role: "user", parts: [{ type: "text", deep: [{ value }] }] };
-    await expect(store.contexts.append(ID, { message })).rejects.toMatchObject({ code: "invalid_request" });
+    await expect(store.contexts.append(ID, { message })).rejects.toMatchObject(refused);
+    const metadata = store.contexts.put(ID, { metadata: { value } });
+    await expect(metadata).rejects.toMatchObject({ code: "invalid_request", field: "metadata" });
+    expect((await store.contexts.tail(ID)).value.messages).toEqual([]);
+  });
+
+  test("a message or part of a class is refused: what JSON makes of it has not been looked at", async () => {
+    const { store } = await open();
+    await store.contexts.put(ID, { policy: { strategy: "skip_parts" } });
+    const part = Object.assign<object, PartInput>(new Turning({ no: "type" }), { type: "text" });
+    const whole = Object.assign<object, MessageInput>(new Turning(undefined), { role: "user", parts: [] });
+    for (const message of [{ role: "user", parts: [part] }, whole]) {
+      const append = store.contexts.append(ID, { message });
+      await expect(append).rejects.toMatchObject({ code: "invalid_request", field: "message" });
+    }
+    // Whatever realm or prototype an object of JSON comes from, it is one.
+    const bare: { role: string; parts: [] } = Object.assign(Object.create(null), { role: "user", parts: [] });
+    const foreign = runInNewContext("({ role: 'user', parts: [{ type: 'text', deep: {} }] })") as typeof bare;
+    expect(await store.contexts.append(ID, { messages: [bare, foreign] })).toMatchObject({ seq: 2 });
+  });
+
+  test.each([
+    { name: "no number", estimator: () => NaN, says: "made NaN of message" },
+    { name: "a part of a token", estimator: () => 3.25, says: "made 3.25 of message" },
+    { name: "less than nothing", estimator: () => -1, says: "made -1 of message" },
+    { name: "too much", estimator: () => 1e9 + 1, says: "made 1000000001 of message" },
+    {
+      name: "an error",
+      estimator: () => {
+        throw new Error("no");
+      },
+      says: "failed at message",
+    },
+  ])("an estimator that makes $name stores nothing", async ({ estimator, says }) => {
+    const { driver, close } = await backend.open();
+    onTestFinished(close);
+    const store = createStore({ driver, estimator, onError: () => undefined });
+    await store.contexts.put(ID);
+    const message = { role: "user", parts: [] };
+    await expect(store.contexts.append(ID, { message })).rejects.toMatchObject({
+      code: "internal",
+      message: expect.stringContaining(`the estimator ${says}`) as unknown,
+    });
+    expect(await store.contexts.append(ID, { message: { ...message, token_count: 0 } })).toMatchObject({
+      seq: 1,
+    });
   });
 
   test("the store's own fields override the caller's, at the top and nowhere else", async () => {

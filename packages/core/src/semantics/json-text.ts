@@ -1,8 +1,9 @@
 import { invalid } from "../errors.js";
 
 /**
- * Encodes a value as JSON text that parses back to an equal value. Unlike plain `JSON.stringify` it keeps `-0`, and
- * refuses what JSON would silently change: numbers that are not finite, functions, symbols and bigints.
+ * Encodes a value as JSON text that parses back to an equal value, but for fields that are undefined. Unlike plain
+ * `JSON.stringify` it keeps `-0`, and refuses what JSON would silently change: numbers that are not finite, functions,
+ * symbols, bigints, undefined in arrays, and objects of classes, such as dates.
  *
  * @param field how errors call the value
  * @param maxDepth levels of arrays and objects allowed
@@ -35,8 +36,13 @@ function inspect(value: unknown, field: string, depth: number): boolean {
       if (depth === 0) throw invalid(field, "is nested too deeply");
       let found = false;
       if (Array.isArray(value)) {
-        for (const inner of value) if (inspect(inner, field, depth - 1)) found = true;
+        for (const inner of value) {
+          if (inner === undefined)
+            throw invalid(field, "holds undefined in an array, which JSON cannot express");
+          if (inspect(inner, field, depth - 1)) found = true;
+        }
       } else if (isObject(value)) {
+        if (!isPlain(value)) throw invalid(field, `holds a ${className(value)}, which JSON cannot express`);
         // An object of JSON inherits nothing that is enumerable.
         for (const key in value) if (inspect(value[key], field, depth - 1)) found = true;
       }
@@ -47,6 +53,17 @@ function inspect(value: unknown, field: string, depth: number): boolean {
     case "symbol":
       throw invalid(field, `holds a ${typeof value}, which JSON cannot express`);
   }
+}
+
+/** Whether an object has no class, in whichever realm it was made. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
+}
+
+function className(value: object): string {
+  const { name }: { name?: unknown } = value.constructor ?? {};
+  return typeof name === "string" && name !== "" ? name : "object of a class";
 }
 
 /**

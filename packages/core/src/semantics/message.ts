@@ -1,4 +1,6 @@
 import { hash } from "node:crypto";
+import { FastpacaError } from "../errors.js";
+import { MAX_TOKENS } from "../schemas.js";
 import { encodeJson } from "./json-text.js";
 import { parseJson } from "./parse-json.js";
 import type { Estimator } from "./tokens.js";
@@ -32,15 +34,33 @@ export const MAX_DEPTH = 256;
 /** The output's own fields. What a caller sends under these names is not part of the message. */
 const OWN_FIELDS = ["seq", "version", "inserted_at", "token_count"];
 
-/** @throws FastpacaError `invalid_request` when the message cannot be kept faithfully */
+/**
+ * @throws FastpacaError `invalid_request` when the message cannot be kept faithfully; `internal` when the estimator fails,
+ * or makes no number of tokens
+ */
 export function prepareMessage(input: MessageInput, field: string, estimate: Estimator): PreparedMessage {
   const message = OWN_FIELDS.some((own) => Object.hasOwn(input, own))
     ? Object.fromEntries(Object.entries(input).filter(([key]) => !OWN_FIELDS.includes(key)))
     : input;
   const body = encodeJson(message, field, MAX_DEPTH);
-  const tokens = input.token_count ?? estimate(input);
+  const tokens = input.token_count ?? estimated(input, field, estimate);
   // Of what is stored: the caller may change its message before that is needed.
   return { body, tokens, shape: () => shapeOfBody(body) };
+}
+
+function estimated(input: MessageInput, field: string, estimate: Estimator): number {
+  let tokens: unknown;
+  try {
+    tokens = estimate(input);
+  } catch (cause) {
+    throw new FastpacaError("internal", `the estimator failed at ${field}`, { cause });
+  }
+  if (typeof tokens === "number" && Number.isInteger(tokens) && tokens >= 0 && tokens <= MAX_TOKENS)
+    return tokens;
+  throw new FastpacaError(
+    "internal",
+    `the estimator made ${String(tokens)} of ${field}: it must make an integer from 0 to ${MAX_TOKENS}`,
+  );
 }
 
 /** The shape of a stored body. */

@@ -12,7 +12,10 @@ export interface EstimablePart {
   readonly [field: string]: unknown;
 }
 
-/** Tokens of one message as it reaches a model: a positive integer. Never throws for what JSON can express. */
+/**
+ * Tokens of one message as it reaches a model: an integer from 0 to 10⁹. Never throws for what JSON can express.
+ * Where it does, or makes anything else, the append is refused as `internal`.
+ */
 export type Estimator = (message: EstimableMessage) => number;
 
 /**
