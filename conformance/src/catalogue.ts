@@ -264,7 +264,7 @@ export const INVARIANTS = [
   { id: "ERR-2", says: "While nothing is wrong no call rejects and no outcome is unknown.", rule: COMMIT },
   {
     id: "ERR-3",
-    says: "A commit that rejects has done nothing and will do nothing.",
+    says: "While the database cannot be reached, calls reject with a DriverUnavailableError; a commit that rejects has done nothing and will do nothing.",
     rule: COMMIT,
     trait: "network",
   },

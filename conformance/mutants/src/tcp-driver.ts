@@ -22,6 +22,8 @@ export interface TcpChange {
   readonly lostHeads?: (ids: readonly string[]) => (Head | undefined)[];
   /** Whether a commit is known to be lost where the connection could not be made; by default it rejects. */
   readonly unmade?: CommitOutcome;
+  /** Rejects with errors of any class. */
+  readonly plain?: true;
   /** Connects once, and never again. */
   readonly connectsOnce?: true;
   /** Waits for an answer for ever, whatever happens to the connection. */
@@ -139,9 +141,11 @@ export async function openTcp(url: string, change: TcpChange = {}): Promise<Driv
     try {
       return await answering;
     } catch (error) {
-      if (error instanceof LostError && method !== "commit") {
-        throw new DriverUnavailableError(`${method} was not answered`, { cause: error });
+      const lost = error instanceof LostError && method !== "commit";
+      if (change.plain === true && (lost || error instanceof DriverUnavailableError)) {
+        throw new Error(`${method} failed`, { cause: error });
       }
+      if (lost) throw new DriverUnavailableError(`${method} was not answered`, { cause: error });
       throw error;
     } finally {
       running.delete(answering);

@@ -4,6 +4,7 @@ import { plain, plainRows } from "../answers.js";
 import type { Attempt } from "../crash/ledger.js";
 import type { Handle } from "../handle.js";
 import { Violation, show } from "../violation.js";
+import { demandUnavailable } from "./rejections.js";
 
 /** More than any of these conversations holds. */
 const ALL = 100_000;
@@ -27,7 +28,7 @@ export class Reads {
 
   async heads(handle: Handle, ids: readonly string[], known: Known): Promise<void> {
     const before = known();
-    await answered(async () => {
+    await answered("heads", async () => {
       const answer: unknown = await handle.heads(ids);
       if (!Array.isArray(answer) || answer.length !== ids.length) {
         throw new Violation(
@@ -43,14 +44,14 @@ export class Reads {
 
   async messages(handle: Handle, id: string, known: Known): Promise<void> {
     const before = known().get(id);
-    await answered(async () => {
+    await answered("messages", async () => {
       this.#add(id, { of: "message", answer: await handle.messages(id, 1, ALL), known: before });
     });
   }
 
   async marks(handle: Handle, id: string, known: Known): Promise<void> {
     const before = known().get(id);
-    await answered(async () => {
+    await answered("marks", async () => {
       this.#add(id, { of: "mark", answer: await handle.marks(id, 0, MOST_MARKS), known: before });
     });
   }
@@ -99,10 +100,10 @@ function isPrefix(
 }
 
 /** A read that fails has said nothing wrong. @throws Violation of its own */
-async function answered(read: () => Promise<void>): Promise<void> {
+async function answered(method: string, read: () => Promise<void>): Promise<void> {
   try {
     await read();
   } catch (error) {
-    if (error instanceof Violation) throw error;
+    demandUnavailable(method, error);
   }
 }

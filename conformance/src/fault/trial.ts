@@ -10,6 +10,7 @@ import type { World } from "../world.js";
 import { addressOf, withAddress } from "./address.js";
 import { Proxy, type Fault } from "./proxy.js";
 import { Reads } from "./reads.js";
+import { demandUnavailable } from "./rejections.js";
 
 /** Milliseconds in which everything works again after the network does. */
 const RECOVERY_MS = 15_000;
@@ -154,7 +155,7 @@ export class Trial {
       try {
         return await this.ledger.submit(handle, [attempt]);
       } catch (error) {
-        if (error instanceof Violation) throw error;
+        demandUnavailable("commit", error);
         return undefined;
       }
     })();

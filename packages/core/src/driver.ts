@@ -157,9 +157,10 @@ export interface Driver {
    * conversation holds none of its keys. Commits in one call concern different conversations and are independent:
    * one may conflict while its neighbours land. Outcomes are in the order of the commits.
    *
-   * Rejects only when it is certain that nothing was applied and nothing will be (a {@link DriverUnavailableError}
-   * then says why); where that is not certain, the outcome is `unknown`. The store answers `unknown` by handing over
-   * the identical commit again.
+   * Rejects only when it is certain that nothing was applied and nothing will be, and then with a
+   * {@link DriverUnavailableError}; where that is not certain, the outcome is `unknown`. The store answers `unknown` by
+   * handing over the identical commit again. It does the same where a call rejects with anything else, which it
+   * takes for a defect.
    */
   commit(commits: readonly Commit[]): Promise<CommitOutcome[]>;
 

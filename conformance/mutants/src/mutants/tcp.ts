@@ -42,6 +42,14 @@ export const TCP: readonly Mutant[] = [
       lostHeads: (ids) => ids.map(() => undefined),
     },
   ),
+  wrongTcp(
+    "unreachable-is-an-error",
+    "Rejects with any error when the server cannot be reached.",
+    ["ERR-3"],
+    {
+      plain: true,
+    },
+  ),
   wrongTcp("connects-once", "Does not connect again after a connection was lost.", ["ERR-6"], {
     connectsOnce: true,
   }),

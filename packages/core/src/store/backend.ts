@@ -65,26 +65,26 @@ export class Backend {
 
   /** Ascending, at most a page's worth; fewer than asked for when messages were pruned. */
   async messages(id: string, from: number, to: number): Promise<StoredMessage[]> {
-    return this.#read("messages", this.#driver.messages(id, from, Math.min(to, from + PAGE - 1)));
+    return this.#read("messages", () => this.#driver.messages(id, from, Math.min(to, from + PAGE - 1)));
   }
 
   marks(id: string, after: number, limit: number): Promise<Mark[]> {
-    return this.#read("marks", this.#driver.marks(id, after, limit));
+    return this.#read("marks", () => this.#driver.marks(id, after, limit));
   }
 
   keys(id: string, keys: readonly string[]): Promise<KeyRecord[]> {
-    return this.#read("keys", this.#driver.keys(id, keys));
+    return this.#read("keys", () => this.#driver.keys(id, keys));
   }
 
   list(query: ListQuery): Promise<ListPage> {
-    return this.#read("list", this.#driver.list(query));
+    return this.#read("list", () => this.#driver.list(query));
   }
 
-  async #read<T>(what: string, call: Promise<T>): Promise<T> {
+  async #read<T>(what: string, call: () => Promise<T>): Promise<T> {
     try {
-      return await withDeadline(call, READ_DEADLINE, what);
+      return await withDeadline(call(), READ_DEADLINE, what);
     } catch (cause) {
-      throw asStoreError(cause);
+      throw asStoreError(cause, "the driver failed");
     }
   }
 
@@ -125,7 +125,7 @@ export class Backend {
     // What did not fit goes beside.
     this.#schedule();
     try {
-      const heads = await this.#read("heads", this.#driver.heads(ids));
+      const heads = await this.#read("heads", () => this.#driver.heads(ids));
       for (const [index, waiters] of waiting.entries())
         for (const waiter of waiters) waiter.resolve(heads[index]);
     } catch (error) {
@@ -137,11 +137,11 @@ export class Backend {
   }
 }
 
-/** A failure of the driver, with the code that callers are told. */
-export function asStoreError(cause: unknown): FastpacaError {
+/** A failure, with the code that callers are told. @param otherwise what it is called if it is neither refusal nor outage */
+export function asStoreError(cause: unknown, otherwise: string): FastpacaError {
   if (cause instanceof FastpacaError) return cause;
   if (cause instanceof DriverUnavailableError || cause instanceof DeadlineError) {
     return new FastpacaError("unavailable", `the database cannot be reached: ${cause.message}`, { cause });
   }
-  return new FastpacaError("internal", "the driver failed", { cause });
+  return new FastpacaError("internal", otherwise, { cause });
 }

@@ -119,7 +119,10 @@ export class Mailbox {
               const stuck = attempt.batch.length > 0 && tries > 1 && cached.revision === revision;
               if (stuck) await pause(backoff(tries - 2));
             } catch (error) {
-              settleAll(attempt.batch.splice(0), attempt.uncertain ? unknownOutcome() : asStoreError(error));
+              settleAll(
+                attempt.batch.splice(0),
+                attempt.uncertain ? unknownOutcome() : asStoreError(error, "the store failed"),
+              );
             }
             if (attempt.batch.length > 0) attempt.batch = settleExpired(attempt.batch, performance.now());
           }
@@ -128,7 +131,7 @@ export class Mailbox {
         cache.release(this.id);
       }
     } catch (error) {
-      settleAll(this.#waiting.splice(0), asStoreError(error));
+      settleAll(this.#waiting.splice(0), asStoreError(error, "the store failed"));
     }
     emptied();
   }
