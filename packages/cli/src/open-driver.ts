@@ -106,15 +106,37 @@ function isDriverModule(value: unknown): value is DriverModule {
   );
 }
 
-/** The text without the password that a URL holds, in whatever form it is in the text. */
+/** The text without the passwords that a URL holds, in whatever form they are in the text. */
 export function withoutPassword(text: string, url: string): string {
-  const secrets = [/^[^:]+:\/\/[^:@/?#]*:([^@/?#]*)@/.exec(url)?.[1], /[?&]password=([^&#]*)/.exec(url)?.[1]];
-  let shown = text;
-  for (const secret of secrets) {
-    if (secret === undefined || secret === "") continue;
-    for (const form of new Set([secret, decoded(secret)])) shown = shown.replaceAll(form, "***");
+  const forms = secretsIn(url).flatMap((secret) => {
+    const plain = decoded(secret);
+    const encoded = encodeURIComponent(plain.toWellFormed());
+    return [secret, plain, encoded, new URL(`x://:${encoded}@x`).password];
+  });
+  // The longest first: what is in another one must not break it up.
+  const secrets = [...new Set(forms)].filter(Boolean).toSorted((a, b) => b.length - a.length);
+  return secrets.reduce((shown, secret) => shown.replaceAll(secret, "***"), text);
+}
+
+/** Parameters whose values are nobody's business, as the drivers' client libraries call theirs. */
+const SECRET_PARAMETER = /pass|secret|token|authMechanismProperties/i;
+
+/**
+ * Whatever may be a password in a URL, also in one that is written wrongly: client libraries do not agree on where it
+ * ends, and what nobody can read is what is printed.
+ */
+function secretsIn(url: string): string[] {
+  const [, userinfo = ""] = /^[a-z][a-z0-9+.-]*:\/*[^:@]*:(.*)@/is.exec(url) ?? [];
+  const pieces = userinfo.split("@");
+  const found = pieces.map((_, at) => pieces.slice(0, at + 1).join("@"));
+  // What is short and not all of it is in every other word of the text.
+  const secrets = found.filter((secret, at) => at === pieces.length - 1 || secret.length > 3);
+  const query = url.includes("?") ? url.slice(url.indexOf("?") + 1) : "";
+  for (const parameter of query.split(/[&#]/)) {
+    const [name = "", ...value] = parameter.split("=");
+    if (SECRET_PARAMETER.test(decoded(name))) secrets.push(value.join("="));
   }
-  return shown;
+  return secrets;
 }
 
 function decoded(text: string): string {

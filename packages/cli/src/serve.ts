@@ -7,7 +7,7 @@ import { openDriver, storeUrl, withoutPassword } from "./open-driver.js";
 import { readSettings, settingsHelp, SettingsError, type Settings } from "./settings.js";
 
 /** Longest that a shutdown may take, in milliseconds. */
-const SHUTDOWN_DEADLINE = 15_000;
+const SHUTDOWN_DEADLINE = 25_000;
 
 const LOOPBACK = /^(127\.|localhost$|::1$)/;
 
@@ -23,29 +23,31 @@ export async function serve(args: readonly string[]): Promise<void> {
   const settings = readSettings(args, process.env);
   const log = openLog(settings);
   announce(log, settings);
+  const estimator = await chooseEstimator(settings.estimator);
   const driver = await openDriver(settings, { log: (level, message) => log[level](message) });
   const store = createStore({
     driver,
-    estimator: await chooseEstimator(settings.estimator),
+    estimator,
     cacheBytes: settings.cacheMb * 1024 * 1024,
     maxMessages: settings.maxMessages,
     onError: (error) => log.error({ err: error }, "the driver failed"),
   });
-  const app = await createServer({
-    store,
-    apiKeys: settings.apiKeys,
-    bodyLimit: settings.bodyLimit,
-    rateLimit: settings.rateLimit === 0 ? undefined : settings.rateLimit,
-    logger: log,
-    maxStreams: settings.maxStreams,
-    logRequests: settings.logLevel === "debug",
-    version: packageVersion(),
-  });
-  const close = async (): Promise<void> => {
-    await app.close();
-    await store.close();
-  };
+  let close = (): Promise<void> => store.close();
   try {
+    const app = await createServer({
+      store,
+      apiKeys: settings.apiKeys,
+      bodyLimit: settings.bodyLimit,
+      rateLimit: settings.rateLimit === 0 ? undefined : settings.rateLimit,
+      logger: log,
+      maxStreams: settings.maxStreams,
+      logRequests: settings.logLevel === "debug",
+      version: packageVersion(),
+    });
+    close = async () => {
+      await app.close();
+      await store.close();
+    };
     const address = await app.listen({ host: settings.host, port: settings.port });
     log.info(`listening on ${address}/v1`);
   } catch (cause) {

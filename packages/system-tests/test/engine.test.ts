@@ -1,11 +1,39 @@
 /** What a store promises of itself, on a driver that is slow, raced or shared. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { overriding, shared } from "./drivers.js";
 import { fate, hello, ID, numbered, storeOver, Stores, summary, TIMEOUT } from "./harness.js";
 import { BACKENDS } from "./http/backends.js";
 
 describe.each(BACKENDS)("a store over $name", { timeout: TIMEOUT }, (backend) => {
   const stores = new Stores(backend);
+
+  test("a store that is closed refuses whatever it is asked for, what it remembers too", async () => {
+    const { driver, close } = await backend.open();
+    onTestFinished(close);
+    const store = storeOver(driver);
+    await store.contexts.put(ID);
+    const message = { role: "user", parts: [] };
+    await store.contexts.append(ID, { message });
+    await store.contexts.context(ID);
+    await store.close();
+    const asked = [
+      store.contexts.get(ID),
+      store.contexts.tail(ID),
+      store.contexts.replay(ID),
+      store.contexts.context(ID),
+      store.contexts.context(ID, { budget_tokens: 1 }),
+      store.contexts.subscribe(ID),
+      store.contexts.put(ID),
+      store.contexts.append(ID, { message }),
+      store.contexts.reset(ID),
+      store.contexts.remove(ID),
+      store.conversations.get(ID),
+      store.conversations.list(),
+      store.ping(),
+    ];
+    for (const answer of await Promise.allSettled(asked))
+      expect(answer).toMatchObject({ status: "rejected", reason: { code: "unavailable" } });
+  });
 
   test("nothing is told before its commit has landed, refusals included", async () => {
     const driver = await stores.database.driver();

@@ -41,6 +41,8 @@ export interface ServerOptions {
 
 /** Longest that the last answers may take to be sent when the server closes, in milliseconds. */
 const LAST_WORDS = 2_000;
+/** Longest that each step of closing may take, in milliseconds: each has a shorter deadline of its own. */
+const CLOSING_DEADLINE = 30_000;
 const MAX_STREAMS = 512;
 
 declare module "fastify" {
@@ -64,6 +66,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   const app: FastifyInstance = fastify({
     bodyLimit,
     requestTimeout: REQUEST_TIMEOUT,
+    pluginTimeout: CLOSING_DEADLINE,
     forceCloseConnections: "idle",
     return503OnClosing: false,
     // Requests without a Host header reach the routes, whose answers have a body.

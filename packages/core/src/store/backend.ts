@@ -37,6 +37,7 @@ export class Backend {
   #waiting = 0;
   #running = 0;
   #scheduled = false;
+  #closed = false;
 
   constructor(driver: Driver) {
     this.#driver = driver;
@@ -47,9 +48,20 @@ export class Backend {
     return this.#driver.traits.shared;
   }
 
+  /** From now on nothing is read any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** @throws FastpacaError `unavailable` once it is closed */
+  demandOpen(): void {
+    if (this.#closed) throw new FastpacaError("unavailable", "the store is closed");
+  }
+
   /** The latest head: never older than the call. A call of the driver that already runs is not joined. */
   head(id: string): Promise<Head | undefined> {
     return new Promise((resolve, reject) => {
+      this.demandOpen();
       if (this.#waiting >= MAX_WAITING) {
         reject(new FastpacaError("unavailable", "too many reads are waiting"));
         return;
@@ -81,6 +93,7 @@ export class Backend {
   }
 
   async #read<T>(what: string, call: () => Promise<T>): Promise<T> {
+    this.demandOpen();
     try {
       return await withDeadline(call(), READ_DEADLINE, what);
     } catch (cause) {

@@ -32,6 +32,7 @@ export class ConversationCache {
 
   /** The conversation as it is now: with a shared database, at a revision that was asked for after the call began. */
   async current(id: string): Promise<CachedConversation> {
+    this.#backend.demandOpen();
     const slot = this.#slots.get(id);
     if (slot !== undefined && slot.cached.revision > 0 && !this.#shared) return slot.cached;
     return this.refresh(id);

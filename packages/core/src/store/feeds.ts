@@ -54,11 +54,12 @@ export class Feeds {
     messages: boolean,
   ): Promise<Subscription> {
     const { cache } = this.#parts;
+    this.#demandOpen();
     const cached = await cache.hold(id);
     try {
       // With a shared database, as of now rather than as last seen.
       await cache.current(id);
-      if (this.#closed) throw new FastpacaError("unavailable", "the store is shutting down");
+      this.#demandOpen();
       const slot = this.#slot(cached, existing(cached.conversation, surface));
       const subscription = new Subscription(slot.feed, {
         version: cached.conversation?.version ?? 0,
@@ -74,6 +75,10 @@ export class Feeds {
       cache.release(id);
       throw error;
     }
+  }
+
+  #demandOpen(): void {
+    if (this.#closed) throw new FastpacaError("unavailable", "the store is shutting down");
   }
 
   /** A commit of this process landed. */

@@ -87,7 +87,10 @@ export class Store implements AsyncDisposable {
     await this.#backend.head("ping");
   }
 
-  /** Takes no more writes, finishes those that were taken, closes subscriptions and the driver. Idempotent. */
+  /**
+   * Takes no more writes, finishes those that were taken, closes subscriptions and the driver. What is asked afterwards
+   * is refused as `unavailable`. Idempotent.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -96,6 +99,7 @@ export class Store implements AsyncDisposable {
   async #close(): Promise<void> {
     await this.#writer.close();
     await this.#feeds.close();
+    this.#backend.close();
     await this.#driver.close();
   }
 

@@ -134,10 +134,11 @@ describe.each(BACKENDS)("the OpenAPI document over $name", (backend) => {
     const stranger = locked.connect();
     const keyed = locked.connect({ authorization: "Bearer k" });
     const { security = [], paths } = (await keyed.get("/openapi.json")).json<OpenApi>();
-    for (const [path, { get }] of Object.entries(paths)) {
-      if (get === undefined) continue;
-      const { status } = await stranger.get(path.replace("{id}", "c"));
-      expect((get.security ?? security).length > 0, path).toBe(status === 401);
+    for (const [path, item] of Object.entries(paths)) {
+      for (const [method, operation] of Object.entries(item)) {
+        const { status } = await stranger.send(method.toUpperCase(), path.replace("{id}", "c"));
+        expect((operation.security ?? security).length > 0, `${method} ${path}`).toBe(status === 401);
+      }
     }
   });
 

@@ -1,5 +1,10 @@
 import { connect, type Socket } from "node:net";
-import { describe, expect, test } from "vitest";
+import { createStore } from "@fastpaca/core";
+import { createServer } from "@fastpaca/core/server";
+import { openMemory } from "@fastpaca/driver-memory";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { overriding } from "../drivers.js";
+import { Client, say, type Refusal } from "./client.js";
 import { startServer } from "./command.js";
 import { expectContract, expectRefusal } from "./contract.js";
 import { Disconnected, requestBytes, Wire, type Reply } from "./wire.js";
@@ -48,6 +53,34 @@ describe.each(["SIGTERM", "SIGINT"] as const)("on %s the command", { timeout: 60
     expect(Math.max(...acknowledged)).toBeLessThanOrEqual(acknowledged.length + CLIENTS);
   });
 });
+
+test(
+  "a write whose database does not answer is told so before the server ends",
+  { timeout: 60_000 },
+  async () => {
+    const asked = Promise.withResolvers<void>();
+    const memory = openMemory();
+    const driver = overriding(memory, {
+      commit: (commits) => {
+        if (commits.every(({ messages }) => messages.length === 0)) return memory.commit(commits);
+        asked.resolve();
+        return new Promise<never>(() => undefined);
+      },
+    });
+    await using store = createStore({ driver, onError: () => undefined });
+    const app = await createServer({ store });
+    const client = new Client(await app.listen({ host: "127.0.0.1", port: 0 }));
+    onTestFinished(() => client.close());
+    await client.put(PATH);
+    const append = client.post(`${PATH}/messages`, { message: say("a") });
+    await asked.promise;
+    const closed = app.close();
+    const answer = await append;
+    expect(answer.status).toBe(503);
+    expect(answer.json<Refusal>().error).toBe("outcome_unknown");
+    await closed;
+  },
+);
 
 // What a client can leave behind on a connection; none of it keeps the server from ending.
 describe("a connection on which the client", { timeout: 60_000 }, () => {
