@@ -13,6 +13,9 @@ const REPEAT_FOR = 4_000;
 /** For this many milliseconds the server may go on with a statement whose connection was ended: as long as TCP tries. */
 const LEFT_FOR = 15 * 60_000;
 
+/** Connections whose errors are listened to, by this driver or another one over the same pool. */
+const LISTENED = new WeakSet<PostgresClient>();
+
 /** A statement with the name under which connections keep it prepared. */
 export interface Statement {
   readonly text: string;
@@ -77,6 +80,7 @@ export class Connections {
       };
       await query("BEGIN");
       await query(`SET LOCAL statement_timeout = ${SESSION_DEADLINE}`);
+      await query(`SET LOCAL lock_timeout = ${SESSION_DEADLINE}`);
       const result = await body(query);
       await query("COMMIT");
       failed = false;
@@ -103,8 +107,11 @@ export class Connections {
       throw beforeSending(error);
     }
     if (this.#heard.has(client)) return client;
-    // The statement that runs is told, too; without a listener it would end the process.
-    client.on("error", () => undefined);
+    if (!LISTENED.has(client)) {
+      // The statement that runs is told, too; without a listener it would end the process.
+      client.on("error", () => undefined);
+      LISTENED.add(client);
+    }
     try {
       await this.#greet(client);
     } catch (error) {
@@ -181,8 +188,10 @@ export class Connections {
       return rows;
     };
     // The address may lead to a server that was demoted, whose reads are of the past.
-    const [told] = await ask("SELECT current_setting('transaction_read_only'), pg_backend_pid()");
+    const [told] = await ask("SELECT current_setting($1), pg_backend_pid()", ["transaction_read_only"]);
     if (!Array.isArray(told)) throw new Error("it tells nothing of itself");
+    if (!/^\d+$/.test(String(told[1])))
+      throw new Error("it answers in binary: make the pool without binary: true");
     if (told[0] === "on") throw new Error("it takes no writes: it is a standby, or read-only");
     // Behind a pooler, sessions have other numbers than here.
     if (this.#left.length === 0 || told[1] !== String(client.processID)) return;

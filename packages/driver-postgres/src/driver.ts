@@ -17,12 +17,12 @@ import { batchOf, outcomesOf } from "./batch.js";
 import { commitStatement, type CommitParts } from "./commit-statement.js";
 import { statement, type Connections, type Statement } from "./connections.js";
 import { Eraser } from "./eraser.js";
-import { isDuplicate, UnansweredError } from "./errors.js";
+import { isDuplicate, isLocked, UnansweredError } from "./errors.js";
 import { HintOutbox } from "./hints.js";
 import { Listener } from "./listener.js";
 import type { PostgresClient } from "./pool.js";
 import { pruner, type Prune } from "./prune.js";
-import { listStatement, readStatements, type ReadStatements } from "./read-statements.js";
+import { listStatement, lockedStatement, readStatements, type ReadStatements } from "./read-statements.js";
 import { headOfText, keyOf, markOf, messageOf } from "./rows.js";
 import { singleOf, singleStatement } from "./single-statement.js";
 import type { Tables } from "./tables.js";
@@ -34,7 +34,7 @@ export interface PostgresDriverParts {
   readonly connections: Connections;
   readonly tables: Tables;
   /** Opens a connection for nothing but listening. */
-  readonly connectListener: () => Promise<PostgresClient>;
+  readonly connectListener: (() => Promise<PostgresClient>) | undefined;
   /** Ends what the driver opened. */
   readonly release: () => Promise<void>;
   readonly log: (level: "info" | "warn" | "error", message: string) => void;
@@ -45,6 +45,7 @@ export class PostgresDriver implements Driver {
   readonly name = "postgres";
   readonly traits = { durable: true, shared: true };
   readonly limits = { maxCommitBytes: 64 * 1024 * 1024, maxBatch: 500 };
+  readonly watch?: (onChange: (ids: readonly string[]) => void) => Promise<() => Promise<void>>;
   readonly #parts: PostgresDriverParts;
   readonly #connections: Connections;
   readonly #tables: Tables;
@@ -53,6 +54,7 @@ export class PostgresDriver implements Driver {
   readonly #commits = new Map<number, Statement>();
   readonly #single: Statement;
   readonly #keyedSingle: Statement;
+  readonly #locked: Statement;
   readonly #self = randomBytes(6).toString("hex");
   readonly #hints: HintOutbox;
   readonly #eraser: Eraser;
@@ -69,7 +71,10 @@ export class PostgresDriver implements Driver {
     this.#reads = readStatements(parts.tables);
     this.#single = statement(singleStatement(parts.tables, false));
     this.#keyedSingle = statement(singleStatement(parts.tables, true));
+    this.#locked = statement(lockedStatement(parts.tables));
     this.#prune = pruner(parts.connections, parts.tables);
+    const { connectListener } = parts;
+    if (connectListener !== undefined) this.watch = (onChange) => this.#watch(connectListener, onChange);
     const { channel } = parts.tables;
     const audience = new Audience(parts.connections, channel, this.#self);
     this.#hints = new HintOutbox(parts.connections, channel, this.#self, audience);
@@ -92,7 +97,7 @@ export class PostgresDriver implements Driver {
       if (commits.length === 0) return [];
       let outcomes: CommitOutcome[];
       try {
-        outcomes = await this.#apply(commits);
+        outcomes = await this.#applyUnlocked(commits);
       } catch (error) {
         if (!(error instanceof UnansweredError)) throw error;
         this.#parts.log("warn", `the outcome of ${commits.length} commits is unknown: ${error.message}`);
@@ -147,9 +152,12 @@ export class PostgresDriver implements Driver {
     return this.#call(() => this.#prune(id, below));
   }
 
-  watch(onChange: (ids: readonly string[]) => void): Promise<() => Promise<void>> {
+  #watch(
+    connect: () => Promise<PostgresClient>,
+    onChange: (ids: readonly string[]) => void,
+  ): Promise<() => Promise<void>> {
     return this.#call(async () => {
-      const { connectListener: connect, log } = this.#parts;
+      const { log } = this.#parts;
       const listener = new Listener({
         connect,
         channel: this.#tables.channel,
@@ -191,6 +199,25 @@ export class PostgresDriver implements Driver {
       return await running;
     } finally {
       this.#running.delete(running);
+    }
+  }
+
+  /**
+   * What somebody else keeps locked must not hold up the commits that share a statement with it: those are sent again
+   * without it. It has not landed, and is handed over again on its own.
+   * @throws RefusedError where it was alone
+   */
+  async #applyUnlocked(commits: readonly Commit[]): Promise<CommitOutcome[]> {
+    try {
+      return await this.#apply(commits);
+    } catch (error) {
+      if (!isLocked(error) || commits.length === 1) throw error;
+      const rows = await this.#connections.run(this.#locked, [textArray(commits.map(({ id }) => id))]);
+      const locked = new Set(rows.map(([id]) => id));
+      const free = commits.filter(({ id }) => !locked.has(id));
+      const outcomes = free.length === 0 ? [] : await this.#apply(free);
+      const byId = new Map(free.map(({ id }, index) => [id, outcomes[index]]));
+      return commits.map(({ id }) => byId.get(id) ?? { status: "conflict", head: undefined });
     }
   }
 

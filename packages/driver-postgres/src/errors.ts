@@ -22,6 +22,11 @@ export function isDuplicate(error: unknown): boolean {
   return error instanceof RefusedError && error.code === "23505";
 }
 
+/** Whether a lock that somebody else holds was waited for in vain. */
+export function isLocked(error: unknown): boolean {
+  return error instanceof RefusedError && error.code === "55P03";
+}
+
 /** Whether the same statement may succeed when it is simply sent again. */
 export function mayBeRepeated(error: unknown): boolean {
   return error instanceof RefusedError && PASSING.has(error.code);

@@ -6,7 +6,7 @@ import { codeOf } from "./errors.js";
 import { applyMigrations, checkVersion } from "./migrate.js";
 import { settingsOf, type PostgresOptions, type Settings } from "./options.js";
 import type { PostgresClient, PostgresPool } from "./pool.js";
-import { tablesIn } from "./tables.js";
+import { tablesIn, type Tables } from "./tables.js";
 
 /** Idle connections stay for this many milliseconds: logging in again is dear. */
 const IDLE = 300_000;
@@ -14,6 +14,11 @@ const IDLE = 300_000;
 const PROBE_AFTER = 30_000;
 /** Of a statement's time, what the server has for it: so that its answer, that nothing was done, comes before the end. */
 const SERVERS_SHARE = 0.9;
+/**
+ * Longest wait for a lock that somebody else holds, in milliseconds: twice fits into the time of one call, so that what
+ * is not locked can go on without it.
+ */
+const LOCK_DEADLINE = 1_500;
 /** Encodings that hold every text. */
 const ENCODINGS = new Set(["UTF8", "SQL_ASCII"]);
 
@@ -36,7 +41,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Driver & A
     return await open(settings, Math.ceil(statementTimeoutMs * SERVERS_SHARE));
   } catch (error) {
     if (!refusesParameters(error)) throw error;
-    log("info", "the pooler takes no statement_timeout: set it for the database user");
+    log("info", "the pooler takes no statement_timeout and no lock_timeout: set them for the database user");
     return open(settings, undefined);
   }
 }
@@ -50,11 +55,12 @@ async function open(
   const { pool, release, ...source } = sourceOf(settings, serverTimeout);
   const { prepare, poolSize, statementTimeoutMs, log, migrate, place } = settings;
   const connections = new Connections(pool, { prepare, deadline: statementTimeoutMs, size: poolSize });
-  const connectListener = source.connectListener ?? (() => connections.connect());
+  const connectListener = source.connectListener ?? borrowed(pool, connections, log);
   try {
+    await checkServer(connections, log);
     if (migrate) await applyMigrations(connections, place);
     else await checkVersion(connections, place);
-    await checkServer(connections, log);
+    await checkNumbers(connections, tables);
     return new PostgresDriver({ connections, tables, connectListener, release, log });
   } catch (error) {
     await release();
@@ -79,12 +85,36 @@ function sourceOf({ source, poolSize, log }: Settings, serverTimeout: number | u
     connectionTimeoutMillis: CONNECT_DEADLINE,
     keepAlive: true,
     keepAliveInitialDelayMillis: PROBE_AFTER,
-    ...(serverTimeout === undefined ? {} : { statement_timeout: serverTimeout }),
+    ...(serverTimeout === undefined
+      ? {}
+      : { statement_timeout: serverTimeout, lock_timeout: Math.min(LOCK_DEADLINE, serverTimeout) }),
   };
   checkUrl(config);
   const pool = new pg.Pool({ ...config, max: poolSize, idleTimeoutMillis: IDLE });
   pool.on("error", (error) => log("warn", `an idle connection to Postgres broke: ${error.message}`));
-  return { pool, connectListener: () => connectAlone(config), release: () => pool.end() };
+  const clients = new Set<PostgresClient>();
+  pool.on("connect", (client) => clients.add(client));
+  pool.on("remove", (client) => clients.delete(client));
+  const release = async (): Promise<void> => {
+    const ended = pool.end();
+    for (const client of clients) unref(client);
+    await ended;
+  };
+  return { pool, connectListener: () => connectAlone(config), release };
+}
+
+/** One of the pool listens, where that leaves another one for everything else. */
+function borrowed(
+  { options }: PostgresPool,
+  connections: Connections,
+  log: Settings["log"],
+): (() => Promise<PostgresClient>) | undefined {
+  if (options?.max === undefined || options.max > 1) return () => connections.connect();
+  log(
+    "info",
+    "the pool has one connection, which nothing listens on: changes of other processes are polled for",
+  );
+  return undefined;
 }
 
 /** What `pg` says of a URL that it cannot read may quote it. */
@@ -93,9 +123,10 @@ function checkUrl(config: pg.ClientConfig): void {
     void new pg.Client(config);
   } catch (error) {
     const file = error instanceof Error && "path" in error ? `, for the file ${String(error.path)}` : "";
+    const why = error instanceof Error && codeOf(error) === undefined ? `: ${error.message}` : "";
     // Without its cause, which may quote the URL.
     // oxlint-disable-next-line eslint/preserve-caught-error
-    throw new TypeError(`the Postgres URL cannot be read${file}`);
+    throw new TypeError(`the Postgres URL cannot be read${file}${why}`);
   }
 }
 
@@ -112,8 +143,14 @@ async function connectAlone(config: pg.ClientConfig): Promise<PostgresClient> {
   return Object.assign(client, {
     release: () => {
       client.end().catch(() => undefined);
+      unref(client);
     },
   });
+}
+
+/** Where the server does not answer the farewell, it must not keep the process. */
+function unref(client: object): void {
+  if ("unref" in client && typeof client.unref === "function") client.unref();
 }
 
 /** PgBouncer ends the login over settings that it does not know, unless it is told to ignore them. */
@@ -137,4 +174,23 @@ async function checkServer(connections: Connections, log: Settings["log"]): Prom
   const encoding = row?.[2] ?? "";
   if (!ENCODINGS.has(encoding))
     throw new Error(`the encoding of the Postgres database is ${encoding}, which lacks characters: use UTF8`);
+}
+
+/**
+ * Numbers of logs come from a sequence, which a copy of the tables may have left behind: two conversations would then share
+ * a log. Looked up where an index tells it at once.
+ */
+async function checkNumbers(connections: Connections, tables: Tables): Promise<void> {
+  const newest = [tables.messages, tables.marks, tables.keys].map(
+    (table) => `(SELECT max(log) FROM ${table})`,
+  );
+  const text =
+    `SELECT greatest(${newest.join(", ")}), (SELECT last_value FROM pg_sequences` +
+    ` WHERE format('%I.%I', schemaname, sequencename)::regclass = '${tables.logs.replaceAll("'", "''")}'::regclass)`;
+  const [[used, given] = []] = await connections.runOnce(text, []);
+  if (Number(used ?? 0) <= Number(given ?? 0)) return;
+  throw new Error(
+    `the sequence ${tables.logs} is at ${given ?? 0}, and the log ${used} is in use: ` +
+      `SELECT setval('${tables.logs}', ${used})`,
+  );
 }

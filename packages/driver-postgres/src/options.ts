@@ -5,7 +5,10 @@ import type { PostgresPool } from "./pool.js";
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`, with the options of `pg` for TLS and the ones below as its query. */
   readonly url?: string;
-  /** A pool of your own instead: `close()` leaves it open. Listening takes one of its connections for good. */
+  /**
+   * A pool of your own instead: `close()` leaves it open. Listening takes one of its connections for good, unless it has
+   * only one; other processes' changes are then polled for.
+   */
   readonly pool?: PostgresPool;
   /** The Postgres schema that holds the tables. Default `public`. In a URL: `schema`. */
   readonly schema?: string;

@@ -25,4 +25,5 @@ export interface PostgresClient {
 /** What the driver needs of a pool; `pg.Pool` has it. */
 export interface PostgresPool {
   connect(): Promise<PostgresClient>;
+  readonly options?: { readonly max?: number };
 }

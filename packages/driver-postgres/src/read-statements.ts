@@ -36,6 +36,14 @@ export function readStatements({ heads, messages, marks, keys }: Tables): ReadSt
   };
 }
 
+/** `$1`: ids. Those of them whose heads somebody else has locked. */
+export function lockedStatement({ heads }: Tables): string {
+  return (
+    `WITH free AS (SELECT id FROM ${heads} WHERE id = ANY ($1::text[]) FOR NO KEY UPDATE SKIP LOCKED) ` +
+    `SELECT id FROM ${heads} WHERE id = ANY ($1::text[]) AND id NOT IN (SELECT id FROM free)`
+  );
+}
+
 /**
  * Heads by recency. The minute leads so that its index gives the order; what shares a minute is sorted. `$1`: how many;
  * then, `after` a position, its minute, time and id; then `labels`.

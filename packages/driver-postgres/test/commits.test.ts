@@ -291,8 +291,8 @@ await describeWithPostgres("commits", ({ database, open, connect, later }) => {
     await driver.commit([
       { ...append("a", 3, 1, 3), head: head("a", 4, { life: 2, lastSeq: 3, version: 3 }) },
     ]);
-    await admin.query("INSERT INTO fastpaca_messages VALUES (1000, 1, 1, 1, 1, '{}')");
-    await admin.query("INSERT INTO fastpaca_erased VALUES (1000)");
+    await admin.query("INSERT INTO fastpaca_messages VALUES (nextval('fastpaca_logs'), 1, 1, 1, 1, '{}')");
+    await admin.query("INSERT INTO fastpaca_erased VALUES (currval('fastpaca_logs'))");
     await open({ url });
     await eventually(async () => (await left(admin)) === 3);
     expect(await driver.messages("a", 1, 9)).toHaveLength(3);

@@ -1,5 +1,8 @@
 import { DriverUnavailableError } from "@fastpaca/core";
 import { ownPostgresOrSkip, type OwnPostgresServer } from "@fastpaca/test-backends/postgres";
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import pg from "pg";
 import { expect, test } from "vitest";
@@ -99,6 +102,22 @@ await describeWithPostgres(
       expect(await driver.commit([append("b", 1, 1)])).toEqual([{ status: "committed" }]);
     });
 
+    test("what somebody else has locked holds up no commit that shares a call with it", async () => {
+      const { url } = await database();
+      const driver = await open({ url });
+      await driver.commit([creation("a"), creation("b")]);
+      const other = await connect(url);
+      await other.query("BEGIN");
+      await other.query("SELECT FROM fastpaca_heads WHERE id = 'a' FOR UPDATE");
+      const call = [append("a", 1, 1), append("b", 1, 1), creation("c")];
+      const committed = { status: "committed" };
+      expect(await driver.commit(call)).toEqual([{ status: "conflict" }, committed, committed]);
+      await expect(driver.commit([append("a", 1, 1)])).rejects.toThrow("55P03");
+      await other.query("ROLLBACK");
+      expect(await driver.messages("a", 1, 9)).toEqual([]);
+      expect(await driver.commit([append("a", 1, 1), append("b", 2, 2)])).toEqual([committed, committed]);
+    });
+
     test("what waits for a standby that is away is left behind twice as often as the pool is large, at most", async () => {
       const { url } = await database();
       const witness = await connect(url);
@@ -139,6 +158,19 @@ await describeWithPostgres(
         const [lost] = await driver.commit([creation(`lost ${round}`)]);
         expect(["unknown", "committed"]).toContain(lost?.status);
       }
+    });
+
+    test("a driver that is closed keeps no process, also where the server does not answer its farewell", async () => {
+      const { url } = await database();
+      const { line, near } = await lineFor(url);
+      const closer = fileURLToPath(new URL("support/closer.ts", import.meta.url));
+      const child = fork(closer, [near], { stdio: "inherit" });
+      later(() => void child.kill("SIGKILL"));
+      const exited = once(child, "exit");
+      await once(child, "message");
+      line.silence();
+      child.send("close");
+      expect(await exited).toEqual([0, null]);
     });
 
     test("behind a pooler, whose sessions nobody can look up, no more are left than the pool is large", async () => {

@@ -4,7 +4,7 @@ import { connect as connectTo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { migratePostgres, migrations, migrationSql, openPostgres } from "@fastpaca/driver-postgres";
 import { expect, test } from "vitest";
-import { creation, describeWithPostgres } from "./support/using.ts";
+import { append, creation, describeWithPostgres } from "./support/using.ts";
 
 const place = { schema: "public", prefix: "fastpaca_" };
 const newest = migrations(place).length;
@@ -91,6 +91,42 @@ await describeWithPostgres("migrations", ({ database, open, connect, later }) =>
     );
   });
 
+  test("a sequence that a copy of the tables has left behind is told, and how it is mended", async () => {
+    const { url } = await database();
+    const driver = await open({ url });
+    await driver.commit([creation("a"), creation("b")]);
+    await driver.commit([append("a", 1, 1), append("b", 1, 1)]);
+    await driver.close();
+    const admin = await connect(url);
+    await admin.query("SELECT setval('fastpaca_logs', 1, false)");
+    const refusal = await open({ url }).then(() => "", String);
+    const [, mend = ""] = /the log 2 is in use: (SELECT .*)$/.exec(refusal) ?? [];
+    await admin.query(mend);
+    const again = await open({ url });
+    await again.commit([creation("c")]);
+    const { rows } = await admin.query("SELECT log::int FROM fastpaca_heads WHERE id = 'c'");
+    expect(rows).toEqual([{ log: 3 }]);
+  });
+
+  test("an unusable encoding is refused before anything is made", async () => {
+    const { url } = await database();
+    const name = new URL(url).pathname.slice(1);
+    const admin = await connect(url);
+    await admin.query(`CREATE DATABASE ${name}_latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`);
+    later(() => admin.query(`DROP DATABASE ${name}_latin`));
+    const latin = new URL(url);
+    latin.pathname = `${name}_latin`;
+    await expect(open({ url: latin.href })).rejects.toThrow(
+      "the encoding of the Postgres database is LATIN1",
+    );
+    const looking = await connect(latin.href);
+    const { rows } = await looking.query(
+      "SELECT count(*)::int AS tables FROM pg_tables WHERE schemaname = 'public'",
+    );
+    expect(rows).toEqual([{ tables: 0 }]);
+    await looking.end();
+  });
+
   test("a pooler that takes no settings is used without, and it is said", async () => {
     const { url } = await database();
     const far = new URL(url);
@@ -118,6 +154,8 @@ await describeWithPostgres("migrations", ({ database, open, connect, later }) =>
     const said: string[] = [];
     const driver = await open({ url: near.href, log: (_, message) => said.push(message) });
     expect(await driver.commit([creation("a")])).toEqual([{ status: "committed" }]);
-    expect(said).toContain("the pooler takes no statement_timeout: set it for the database user");
+    expect(said).toContain(
+      "the pooler takes no statement_timeout and no lock_timeout: set them for the database user",
+    );
   });
 });

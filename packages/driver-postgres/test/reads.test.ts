@@ -194,6 +194,45 @@ await describeWithPostgres("reads", ({ database, open, connect, later }) => {
     expect(pool.totalCount).toBe(pool.idleCount);
   });
 
+  test("several drivers over one pool leave one listener on each connection", async () => {
+    const { url } = await database();
+    const pool = new pg.Pool({ connectionString: url, max: 1 });
+    later(() => pool.end());
+    const client = await pool.connect();
+    const before = client.listenerCount("error");
+    client.release();
+    for (let time = 0; time < 5; time++) {
+      const driver = await open({ pool });
+      expect(await driver.heads(["a"])).toEqual([undefined]);
+      await driver.close();
+    }
+    const again = await pool.connect();
+    expect(again).toBe(client);
+    expect(again.listenerCount("error")).toBe(before + 1);
+    again.release();
+  });
+
+  test("nothing listens on the only connection of a pool", async () => {
+    const { url } = await database();
+    const pool = new pg.Pool({ connectionString: url, max: 1 });
+    later(() => pool.end());
+    const said: string[] = [];
+    const driver = await open({ pool, log: (_, text) => said.push(text) });
+    expect(driver.watch).toBeUndefined();
+    expect(said.join()).toContain("the pool has one connection");
+    const two = new pg.Pool({ connectionString: url, max: 2 });
+    later(() => two.end());
+    expect((await open({ pool: two })).watch).toBeDefined();
+  });
+
+  test("a pool whose answers are binary is refused", async () => {
+    const { url } = await database();
+    const config = { connectionString: url, binary: true };
+    const pool = new pg.Pool(config);
+    later(() => pool.end());
+    await expect(open({ pool })).rejects.toThrow("it answers in binary: make the pool without binary: true");
+  });
+
   test("closing waits for calls that run, and leaves no connection behind", async () => {
     const { url } = await database();
     const driver = await open({ url: `${url}?pool_size=1` });

@@ -15,14 +15,16 @@ export interface Line {
 export async function lineTo(host: string, port: number): Promise<Line> {
   const sockets = new Set<Socket>();
   let holding: (() => void) | undefined;
-  const server = createServer((near) => {
-    const far = connect(port, host);
+  // A silent end does not even close.
+  const server = createServer({ allowHalfOpen: true }, (near) => {
+    const far = connect({ port, host, allowHalfOpen: true });
     for (const [socket, other] of [
       [near, far],
       [far, near],
     ] as const) {
       sockets.add(socket);
       socket.on("error", () => other.destroy());
+      socket.on("end", () => other.end());
       socket.on("close", () => {
         sockets.delete(socket);
         other.destroy();
@@ -44,7 +46,10 @@ export async function lineTo(host: string, port: number): Promise<Line> {
     port: address.port,
     holdAnswers: () => ({ held: new Promise((resolve) => (holding = resolve)) }),
     silence: () => {
-      for (const socket of sockets) socket.removeAllListeners("data").removeAllListeners("close").resume();
+      for (const socket of sockets) {
+        for (const event of ["data", "end", "close"]) socket.removeAllListeners(event);
+        socket.resume();
+      }
     },
     cut: () => {
       cut();
