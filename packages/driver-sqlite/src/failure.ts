@@ -41,6 +41,12 @@ const SENTENCES: ReadonlyMap<number | undefined, (name: string) => string> = new
 /** Says in a sentence what is wrong with a database file; the error itself is the `cause`. */
 export function explain(file: string, cause: unknown): Error {
   const name = JSON.stringify(file);
-  const sentence = SENTENCES.get(codeOf(cause))?.(name) ?? `the database file ${name} could not be used`;
-  return new Error(`${sentence} (${cause instanceof Error ? cause.message : String(cause)})`, { cause });
+  // What a transaction failed with is the cause of what it says.
+  let reported = cause;
+  while (codeOf(reported) === undefined && reported instanceof Error && reported.cause !== undefined)
+    reported = reported.cause;
+  const sentence = SENTENCES.get(codeOf(reported))?.(name) ?? `the database file ${name} could not be used`;
+  return new Error(`${sentence} (${reported instanceof Error ? reported.message : String(reported)})`, {
+    cause,
+  });
 }

@@ -54,10 +54,16 @@ function refuseUnwritable(file: string): void {
   }
   const existing = statSync(file, { throwIfNoEntry: false });
   if (existing?.isDirectory()) throw new Error(`the database file ${name} is a directory`);
-  try {
-    if (existing !== undefined) accessSync(file, constants.R_OK | constants.W_OK);
-  } catch (cause) {
-    throw new Error(`the database file ${name} cannot be read and written by this process`, { cause });
+  // Beside the file lies its log, and the log's index: perhaps of another user, whose process was killed.
+  for (const own of [file, `${file}-wal`, `${file}-shm`]) {
+    if (statSync(own, { throwIfNoEntry: false }) === undefined) continue;
+    try {
+      accessSync(own, constants.R_OK | constants.W_OK);
+    } catch (cause) {
+      throw new Error(`the database file ${JSON.stringify(own)} cannot be read and written by this process`, {
+        cause,
+      });
+    }
   }
   try {
     // SQLite writes its log beside the file.

@@ -52,6 +52,8 @@ test("a file that may not grow refuses commits, keeps what it acknowledged, and 
     expect(explain(file, refusal).message).toContain(
       `the disk that holds the database file "${file}" is full`,
     );
+    const sentence = explain(file, refusal).message;
+    expect(explain(file, new Error("the commit failed", { cause: refusal })).message).toBe(sentence);
     const read = (from: number, to: number): Promise<unknown> =>
       service.serve({ call: (call += 1), kind: "messages", id: "a", from, to });
     expect(await read(1, acknowledged + 10)).toHaveLength(acknowledged);

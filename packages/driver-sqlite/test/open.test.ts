@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmod, copyFile, mkdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { DriverUnavailableError } from "@fastpaca/core";
@@ -158,6 +158,16 @@ describe("files that cannot be used", () => {
       expect(ask(`${path}/fastpaca.db`)).toContain("cannot be read and written by this process");
       expect(ask(`${path}/sealed/a.db`)).toContain('/sealed" of the database file');
       expect(ask(`${path}/sealed/a.db`)).toContain("cannot be written to");
+      for (const beside of ["-wal", "-shm"]) {
+        await copyFile(`${path}/sealed/a.db`, `${path}/beside.db`);
+        await chmod(`${path}/beside.db`, 0o666);
+        await writeFile(`${path}/beside.db${beside}`, "");
+        await chmod(`${path}/beside.db${beside}`, 0o400);
+        expect(ask(`${path}/beside.db`)).toContain(
+          `beside.db${beside}" cannot be read and written by this process`,
+        );
+        await rm(`${path}/beside.db${beside}`, { force: true });
+      }
     }));
 });
 

@@ -21,7 +21,8 @@ export function readQuery(query: unknown, { properties }: QuerySchema): Record<s
     else throw new FastpacaError("invalid_request", `${name} may be given once`, { field: name });
   }
   // Of all parameters, only `metadata` of the listing is an object.
-  if (nested.length > 0) read.push(["metadata", Object.fromEntries(nested)]);
+  if (nested.length > 0 && !read.some(([name]) => name === "metadata"))
+    read.push(["metadata", Object.fromEntries(nested)]);
   return Object.fromEntries(read);
 }
 

@@ -13,8 +13,8 @@ const KEPT_BEHIND = 256;
 /** Longest rendered context that is kept, in characters. */
 const KEPT_CONTEXT = 1024 * 1024;
 
-/** Messages that are loaded at first, before it is known how long they are. */
-const FIRST_SLICE = 256;
+/** Messages that are loaded at first, before it is known how long they are: each may be of some megabytes. */
+const FIRST_SLICE = 64;
 /** Characters of messages that are loaded at a time, about. */
 const SLICE_LENGTH = 16 * 1024 * 1024;
 /** Most characters of messages in one answer: half of what the engine takes for a text. */
@@ -109,9 +109,11 @@ export class CachedConversation {
 
   async #extend(index: CommittedIndex, lastSeq: number): Promise<CommittedIndex> {
     const life = this.#life;
+    const slices = new Slices();
     while (index.last < lastSeq) {
       const from = index.last + 1;
-      const page = await this.#page(from, lastSeq);
+      const page = await this.#page(from, Math.min(lastSeq, from + slices.next - 1));
+      slices.loaded(page);
       // Somebody else extended the same index meanwhile.
       if (index.last !== from - 1) continue;
       for (const { tokens, body } of page) index.push(tokens, () => shapeOfBody(body));
@@ -136,15 +138,12 @@ export class CachedConversation {
     const { first } = this.#recent;
     const end = first !== undefined && first > from && first <= to ? first - 1 : to;
     const loaded: CachedMessage[] = [];
-    let length = 0;
-    let most = FIRST_SLICE;
+    const slices = new Slices();
     for (let next = from; next <= end; next = from + loaded.length) {
-      for (const stored of await this.#page(next, Math.min(end, next + most - 1))) {
-        loaded.push(new CachedMessage(stored));
-        length += stored.body.length;
-      }
-      if (field !== undefined && length > LARGEST) throw tooLong(field);
-      most = Math.max(1, Math.floor((SLICE_LENGTH * loaded.length) / length));
+      const page = await this.#page(next, Math.min(end, next + slices.next - 1));
+      slices.loaded(page);
+      for (const stored of page) loaded.push(new CachedMessage(stored));
+      if (field !== undefined && slices.length > LARGEST) throw tooLong(field);
     }
     if (life !== this.#life) throw new PrunedError(`${this.id} was purged while it was read`);
     if (end < to || newest) this.#recent.prepend(loaded);
@@ -216,6 +215,24 @@ export class CachedConversation {
     const messages = await this.#inOneLife(this.#backend.messages(this.id, from, to));
     if (messages[0]?.seq !== from) throw new PrunedError(`${this.id} has no message ${from}`);
     return messages;
+  }
+}
+
+/** How many messages to load at a time, by how long those were that have been loaded. */
+class Slices {
+  #count = 0;
+  /** Characters so far. */
+  length = 0;
+
+  get next(): number {
+    return this.length === 0
+      ? FIRST_SLICE
+      : Math.max(1, Math.floor((SLICE_LENGTH * this.#count) / this.length));
+  }
+
+  loaded(messages: readonly StoredMessage[]): void {
+    this.#count += messages.length;
+    for (const { body } of messages) this.length += body.length;
   }
 }
 

@@ -36,6 +36,8 @@ export class Feeds {
   #watch: Promise<(() => Promise<void>) | undefined> | undefined;
   /** When it may be begun, on the clock of `performance.now`; infinite once it has been, and did not fail. */
   #watchFrom = 0;
+  /** When a failure was reported last, on the clock of `performance.now`. */
+  #reported = -Infinity;
   #closed = false;
 
   constructor(parts: FeedsParts) {
@@ -83,7 +85,7 @@ export class Feeds {
 
   /** A commit of this process landed. */
   landed(id: string, life: number, messages: readonly StoredMessage[], marks: readonly Mark[]): void {
-    this.#slots.get(id)?.feed.landed(life, messages, marks).catch(this.#parts.report);
+    this.#slots.get(id)?.feed.landed(life, messages, marks).catch(this.#report);
   }
 
   /** Closes the subscriptions that there are, and ends the watch. */
@@ -101,7 +103,7 @@ export class Feeds {
     const present = this.#slots.get(cached.id);
     if (present !== undefined) {
       // Of a life that is over, this is what ends its subscriptions: from here on nobody finds its feed.
-      present.feed.catchUp().catch(this.#parts.report);
+      present.feed.catchUp().catch(this.#report);
       if (!present.feed.purged) return present;
     }
     const slot = {
@@ -144,6 +146,13 @@ export class Feeds {
     }
   }
 
+  /** A database that is away fails all conversations alike: once in each round is enough. */
+  readonly #report = (error: unknown): void => {
+    if (performance.now() - this.#reported < POLL) return;
+    this.#reported = performance.now();
+    this.#parts.report(error);
+  };
+
   #lookForCommits(): void {
     this.#startWatch();
     for (const id of this.#slots.keys()) void this.#look(id);
@@ -160,7 +169,7 @@ export class Feeds {
       if (this.#parts.driver.traits.shared) await this.#parts.cache.refresh(id);
       await slot.feed.catchUp();
     } catch (error) {
-      this.#parts.report(error);
+      this.#report(error);
     } finally {
       slot.looking = false;
       if (slot.again) void this.#look(id);

@@ -75,6 +75,8 @@ export interface VersionResult {
 
 /** Bytes of UTF-8 that one UTF-16 code unit of JSON text takes at most. */
 const BYTES_PER_UNIT = 3;
+/** Up to so many bytes it is enough to know how many it may be at most: all drivers take more. */
+const ROUGHLY = 256 * 1024;
 
 /** The operations on a log, which contexts and conversations share. Input is checked here, and nowhere below. */
 abstract class Log<Record extends ConversationRecord> {
@@ -275,7 +277,10 @@ function prepared(metadata: { [key: string]: unknown } | undefined): PreparedMet
 function sizeOf(messages: readonly PreparedMessage[]): number {
   let units = 0;
   for (const { body } of messages) units += body.length;
-  return units * BYTES_PER_UNIT;
+  if (units * BYTES_PER_UNIT <= ROUGHLY) return units * BYTES_PER_UNIT;
+  let bytes = 0;
+  for (const { body } of messages) bytes += Buffer.byteLength(body);
+  return bytes;
 }
 
 function appendResult({ appended, deduplicated }: Written["result"]): AppendResult {

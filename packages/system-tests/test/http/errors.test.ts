@@ -188,6 +188,16 @@ describe.each(BACKENDS)("the answers to what is refused over $name", (backend) =
     }
   });
 
+  test("a filter that is given as a whole and by its fields is refused, not half of it taken", async () => {
+    await using server = await serve(backend);
+    const client = server.connect();
+    for (const query of ["metadata=x&metadata.k=v", "metadata.k=v&metadata=x", "metadata=x"]) {
+      const answer = await client.get(`/v1/conversations?${query}`);
+      expect(answer.status, query).toBe(400);
+      expect(answer.json<Refusal>().field).toBe("metadata");
+    }
+  });
+
   test("a name without a letter is named, too", async () => {
     await using server = await serve(backend);
     const client = server.connect();

@@ -163,3 +163,17 @@ test("a commit is no larger than the driver takes, however much waits", async ()
   await Promise.all(appends);
   expect(Math.max(...sizes)).toBeLessThanOrEqual(limits.maxCommitBytes);
 });
+
+test("what is written is measured in bytes: as many as the driver takes, and no more", async () => {
+  const memory = openMemory();
+  const limits = { maxCommitBytes: 2 * 1024 * 1024, maxBatch: 100 };
+  const opened = createStore({ driver: overriding(memory, { limits }) });
+  store = opened;
+  await opened.conversations.put("a");
+  const append = (text: string): Promise<unknown> =>
+    opened.conversations.append("a", { message: { role: "user", parts: [{ type: "text", text }] } });
+  await append("x".repeat(1_900_000));
+  await append("€".repeat(630_000));
+  await expect(append("€".repeat(700_000))).rejects.toMatchObject({ code: "payload_too_large" });
+  await expect(append("x".repeat(2_100_000))).rejects.toMatchObject({ code: "payload_too_large" });
+});

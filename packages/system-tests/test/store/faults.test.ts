@@ -1,4 +1,11 @@
-import { createStore, FastpacaError, type AppendInput, type AppendResult, type Store } from "@fastpaca/core";
+import {
+  createStore,
+  DriverUnavailableError,
+  FastpacaError,
+  type AppendInput,
+  type AppendResult,
+  type Store,
+} from "@fastpaca/core";
 import { openMemory } from "@fastpaca/driver-memory";
 import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -185,6 +192,34 @@ test.each<Fault>(["applied", "lost"])(
     expect(await log(other, "a")).not.toContain("x");
   },
 );
+
+test("a database that is away is reported once a second, however many are subscribed", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+  const memory = openMemory();
+  let away = false;
+  const driver = overriding(memory, {
+    traits: { durable: false, shared: true },
+    heads: (ids) => (away ? Promise.reject(new DriverUnavailableError("away")) : memory.heads(ids)),
+  });
+  const report = vi.fn();
+  const store = createStore({ driver, onError: report });
+  try {
+    const ids = Array.from({ length: 50 }, (_, n) => `c${n}`);
+    for (const id of ids) {
+      await store.conversations.put(id);
+      await store.conversations.subscribe(id);
+    }
+    away = true;
+    for (let second = 1; second <= 5; second++) {
+      await vi.advanceTimersByTimeAsync(1000);
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+      expect(report).toHaveBeenCalledTimes(second);
+    }
+  } finally {
+    vi.useRealTimers();
+    await store.close();
+  }
+});
 
 describe("a database that does not answer", () => {
   afterEach(() => {

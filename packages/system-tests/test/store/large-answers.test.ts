@@ -24,7 +24,14 @@ test("messages that are too long for one answer are refused by name, before all 
   await expect(contexts.replay(ID, { limit: 600 })).rejects.toMatchObject(refusal("limit"));
   await expect(contexts.tail(ID, { limit: 600 })).rejects.toMatchObject(refusal("limit"));
   await expect(contexts.context(ID)).rejects.toMatchObject(refusal("budget_tokens"));
-  expect(Math.max(...asked)).toBe(256);
+  expect(Math.max(...asked)).toBe(64);
   expect(asked.reduce((sum, count) => sum + count, 0)).toBeLessThan(3 * 300);
   expect((await contexts.replay(ID, { limit: 20 })).value.messages).toHaveLength(20);
+  // To append, the store looks through the whole window: it loads no more of it at a time.
+  asked.length = 0;
+  const cold = storeOver(driver);
+  await cold.contexts.append(ID, { message: numbered(600) });
+  expect(asked[0]).toBe(64);
+  expect(Math.max(...asked.slice(1))).toBeLessThanOrEqual(16);
+  expect(asked.reduce((sum, count) => sum + count, 0)).toBe(600);
 });
