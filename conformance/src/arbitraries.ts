@@ -129,7 +129,7 @@ export const TEXTS: readonly string[] = [
 export const OBJECTS: readonly string[] = TEXTS.filter((text) => text.trim().startsWith("{"));
 
 /** JSON text of any value, with white space where JSON allows it. */
-export const anyJson: fc.Arbitrary<string> = fc
+const anyJson: fc.Arbitrary<string> = fc
   .tuple(
     fc.jsonValue({ maxDepth: 3, stringUnit: "binary" }),
     fc.constantFrom(0, 1, 2, "\t", "\n  "),

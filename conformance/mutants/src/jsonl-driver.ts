@@ -27,7 +27,7 @@ export interface JsonlChange {
 const MODULE = new URL("../dist/jsonl-subject.js", import.meta.url);
 
 /** Opens the example driver with a change. */
-export async function openJsonl(url: string, change: JsonlChange = {}): Promise<Driver> {
+async function openJsonl(url: string, change: JsonlChange = {}): Promise<Driver> {
   const folder = url.replace(/^jsonl:/, "");
   await mkdir(folder, { recursive: true });
   const lock = (change.lock ?? lockFolder)(join(folder, "lock"));

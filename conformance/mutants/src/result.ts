@@ -12,7 +12,7 @@ export interface Result {
 }
 
 /** Whether a run ended as it should: caught for a fitting reason, or passed. */
-export function isFitting(mutant: Mutant | undefined, { found }: Played): boolean {
+function isFitting(mutant: Mutant | undefined, { found }: Played): boolean {
   if (mutant === undefined) return found === undefined;
   return mutant.invariants.some((id) => id === found?.invariant);
 }

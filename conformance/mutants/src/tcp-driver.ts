@@ -126,7 +126,7 @@ class Connection {
   }
 }
 
-export async function openTcp(url: string, change: TcpChange = {}): Promise<Driver> {
+async function openTcp(url: string, change: TcpChange = {}): Promise<Driver> {
   const { hostname, port } = new URL(url);
   const running = new Set<Promise<unknown>>();
   let connection: Connection | undefined;

@@ -26,7 +26,7 @@ export async function loadSubject(file: string): Promise<DriverUnderTest> {
 }
 
 /** Whether a value is what a driver's author should write. @throws SubjectError naming the field that is wrong */
-export function checkSubject(value: unknown, file: string, url: string): DriverUnderTest {
+function checkSubject(value: unknown, file: string, url: string): DriverUnderTest {
   const wrong = (what: string): SubjectError => new SubjectError(`${file}: ${what}`);
   if (value === undefined)
     throw wrong("has no default export; it should export { name, traits, createDatabase, open }");

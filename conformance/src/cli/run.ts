@@ -80,7 +80,7 @@ export async function runServer(args: RunArguments & { readonly server: string }
 }
 
 /** Plays a set of checks with progress, prints the report and writes the others. @returns the exit code */
-export async function playAndTell(reports: readonly string[], play: Play): Promise<number> {
+async function playAndTell(reports: readonly string[], play: Play): Promise<number> {
   const out = process.stdout;
   const paint: Paint = (style, text) => styleText(style, text, { stream: out });
   const live = out.isTTY && process.env["CI"] === undefined && process.env["TERM"] !== "dumb";

@@ -151,7 +151,7 @@ function number(value: unknown): string {
   return typeof value === "number" ? String(value) : raw(value);
 }
 
-export function errorText(error: unknown): string {
+function errorText(error: unknown): string {
   return error instanceof Error ? visible(`${error.name}: ${error.message}`) : raw(error);
 }
 

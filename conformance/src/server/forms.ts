@@ -3,7 +3,7 @@ import { asFields } from "./answer.js";
 import type { ServerInvariantId } from "./catalogue.js";
 
 /** A time as all answers tell it: ISO 8601 in UTC. @throws Violation */
-export function expectTime(value: unknown, invariant: ServerInvariantId, what: string): void {
+function expectTime(value: unknown, invariant: ServerInvariantId, what: string): void {
   demand(
     typeof value === "string" &&
       /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(value) &&

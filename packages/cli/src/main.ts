@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { FastpacaError } from "@fastpaca/fastpaca";
 import { migrate, MIGRATE_HELP } from "./migrate.js";
-import { serve, SERVE_HELP } from "./serve.js";
+import { packageVersion, serve, SERVE_HELP } from "./serve.js";
 import { SettingsError } from "./settings.js";
 import { tail, TAIL_HELP } from "./tail.js";
 
@@ -11,7 +11,7 @@ const HELP = `Usage: fastpaca COMMAND [flags]
   tail ID    print what happens to one of them, as it happens
   migrate    prepare the tables of a store
 
-fastpaca COMMAND --help tells more.
+fastpaca COMMAND --help tells more, fastpaca --version which one this is.
 `;
 
 async function main([command, ...args]: readonly string[]): Promise<void> {
@@ -28,6 +28,10 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
     case "migrate":
       if (help) process.stdout.write(MIGRATE_HELP);
       else await migrate(args, process.env);
+      return;
+    case "--version":
+    case "-v":
+      process.stdout.write(`${packageVersion()}\n`);
       return;
     case undefined:
     case "help":

@@ -115,7 +115,8 @@ function listenError(cause: unknown, { host, port }: Settings): unknown {
   return cause;
 }
 
-function packageVersion(): string {
+/** Of the package of the command. */
+export function packageVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   return typeof manifest === "object" && manifest !== null && "version" in manifest
     ? String(manifest.version)

@@ -93,6 +93,9 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): S
     if (given === "") throw new SettingsError(`--${flag} must not be empty`);
     if (given !== undefined) return readValue(setting, given, `--${flag}`);
     const inherited = env[setting.env];
+    // A key that was meant to come from somewhere else, and did not, must not open the server to everybody.
+    if (inherited === "" && setting.secret === true)
+      throw new SettingsError(`${setting.env} is set, but empty: leave it out to need no key`);
     return inherited === undefined || inherited === ""
       ? setting.fallback
       : readValue(setting, inherited, setting.env);

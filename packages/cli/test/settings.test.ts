@@ -25,6 +25,7 @@ describe("settings", () => {
     [["--port", "65536"], {}, "--port must be a whole number from 0 to 65535"],
     [["--log-level=loud"], {}, "--log-level must be one of debug, info, warn, error, silent"],
     [[], { FASTPACA_PORT: "x" }, "FASTPACA_PORT must be a whole number from 0 to 65535"],
+    [[], { FASTPACA_API_KEY: "" }, "FASTPACA_API_KEY is set, but empty: leave it out to need no key"],
     [[], { FASTPACA_API_KEY: "a,,b" }, "FASTPACA_API_KEY must be keys without spaces, separated by commas"],
     [["--api-key", "secret"], {}, "Unknown option '--api-key'; see fastpaca serve --help"],
     [["stray"], {}, "Unexpected argument 'stray'"],

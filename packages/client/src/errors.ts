@@ -66,7 +66,7 @@ export class FastpacaError extends Error {
   readonly status: number | undefined;
   /** With `conflict`: the version that the conversation is at. */
   readonly version: number | undefined;
-  /** With `invalid_request`: the input that is wrong, where the server named it, such as `message.parts[0].type`. */
+  /** The input that the server took exception to, where it named one, such as `message.parts[0].type`. */
   readonly field: string | undefined;
   /** Milliseconds that the server asked to stay away; undefined where it did not. */
   readonly retryAfterMs: number | undefined;

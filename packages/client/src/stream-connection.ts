@@ -26,7 +26,7 @@ export interface ConnectionOptions {
 }
 
 /** Milliseconds without anything after which a peer is given up; it pings every 30 seconds. */
-export const LONGEST_SILENCE = 75_000;
+const LONGEST_SILENCE = 75_000;
 
 /**
  * Calls `onSilence` once nothing was heard for {@link LONGEST_SILENCE}, and at most once.

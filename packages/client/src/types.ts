@@ -106,7 +106,7 @@ export type Policy =
 export interface ContextOptions {
   /** Tokens that the window may hold. Default 8000. */
   readonly budget?: number | undefined;
-  /** Part of the budget, 0 to 1, above which compaction is asked for. Default 0.7. */
+  /** Part of the budget, above 0 and up to 1, above which compaction is asked for. Default 0.7. */
   readonly trigger?: number | undefined;
   /** Default `last_n`. */
   readonly policy?: Policy | undefined;
@@ -127,7 +127,7 @@ export interface ConversationRecord {
   version: number;
   /** Position of the latest message; 0 where there is none. */
   last_seq: number;
-  /** Messages up to here are in the archive; 0 where none is. */
+  /** Messages up to here are in an archive. Always 0: there is none. */
   archived_seq: number;
   /** Read-only from now on. */
   tombstoned: boolean;

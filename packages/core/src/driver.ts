@@ -37,7 +37,7 @@ export interface Head {
   readonly lastSeq: number;
   /** Position of the oldest message that is still kept; `lastSeq + 1` where there is none. */
   readonly firstSeq: number;
-  /** Messages up to here are in the archive; 0 where none is. */
+  /** Messages up to here are in an archive. The store writes 0: it has none. */
   readonly archivedSeq: number;
   /** No more events; reading goes on. */
   readonly tombstoned: boolean;
@@ -186,7 +186,8 @@ export interface Driver {
    * where no message does. Best effort, idempotent, in slices that do not hold up commits. Keys stay.
    *
    * Messages from the present head's `firstSeq` on stay, also where they are below the seq: by the time that a prune is
-   * carried out the conversation may have been purged and have begun anew.
+   * carried out the conversation may have been purged and have begun anew. The store itself never calls it, and raises
+   * no `firstSeq`: it is for whoever retains logs for a limited time.
    */
   prune(id: string, below: number): Promise<void>;
 

@@ -89,7 +89,7 @@ export class Heads {
  * A pipeline on the database that takes, for each id, the last entry of its range in the index of `_id`, and one
  * document.
  */
-export function newestCommits(collection: string, ids: readonly string[], sharded: boolean): object[] {
+function newestCommits(collection: string, ids: readonly string[], sharded: boolean): object[] {
   const inRange = [{ $gte: ["$_id", "$$first"] }, { $lte: ["$_id", "$$last"] }];
   return [
     {

@@ -14,7 +14,7 @@ export interface CommitParts {
  * since every further array costs the server more than its elements do. `slot` is the place of the commit in the
  * batch, from 1.
  */
-export const COMMIT_NUMBERS = [
+const COMMIT_NUMBERS = [
   "base",
   "life",
   "version",
@@ -25,9 +25,9 @@ export const COMMIT_NUMBERS = [
   "updated_at",
   "flags",
 ] as const;
-export const MESSAGE_NUMBERS = ["slot", "seq", "version", "tokens", "inserted_at"] as const;
-export const KEY_NUMBERS = ["slot", "first_seq", "last_seq", "version", "tokens"] as const;
-export const MARK_NUMBERS = ["slot", "version", "at"] as const;
+const MESSAGE_NUMBERS = ["slot", "seq", "version", "tokens", "inserted_at"] as const;
+const KEY_NUMBERS = ["slot", "first_seq", "last_seq", "version", "tokens"] as const;
+const MARK_NUMBERS = ["slot", "version", "at"] as const;
 /** Bits of `flags`. */
 export const TOMBSTONED = 1;
 export const PURGED = 2;

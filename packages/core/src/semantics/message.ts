@@ -89,7 +89,7 @@ function parseBody(body: string): MessageInput {
 }
 
 /** Appends fields to the JSON text of an object. `fields` is JSON text without braces, not empty. */
-export function extendObject(text: string, fields: string): string {
+function extendObject(text: string, fields: string): string {
   return text === "{}" ? `{${fields}}` : `${text.slice(0, -1)},${fields}}`;
 }
 

@@ -4,7 +4,7 @@ import type { Frame } from "../store/frame.js";
 import type { Subscription } from "../store/subscription.js";
 
 /** Bytes that may wait in a connection before it is given no more. */
-export const HIGH_WATER = 256 * 1024;
+const HIGH_WATER = 256 * 1024;
 
 /** Why a stream ends. The names of the codes are those of the WebSocket protocol; 4408 is the product's own. */
 export const CLOSE = { done: 1000, goingAway: 1001, policy: 1008, failed: 1011, silent: 4408 } as const;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -55,6 +55,16 @@ describe("fastpaca serve with a wrong setting", { timeout: 30_000 }, () => {
       expect(exit.stderr).toContain("in use");
     } finally {
       occupant.close();
+    }
+  });
+
+  test("tells its version", async () => {
+    const manifest: unknown = JSON.parse(
+      await readFile(new URL("../../../cli/package.json", import.meta.url), "utf8"),
+    );
+    for (const flag of ["--version", "-v"]) {
+      const { code, stdout } = await run([flag]);
+      expect([code, stdout]).toEqual([0, `${String(Object(manifest)["version"])}\n`]);
     }
   });
 
