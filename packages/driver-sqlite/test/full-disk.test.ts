@@ -16,6 +16,8 @@ import { inFolder } from "./folder.js";
 
 const BODY = JSON.stringify("x".repeat(20_000));
 const mountable = canMount();
+if (!mountable)
+  console.warn("a full disk is not tried here: only the superuser of Linux may mount a small one");
 
 /** Appends until it is refused. @returns the messages that were acknowledged, and the refusal */
 async function fill(
