@@ -1,4 +1,5 @@
 /** What a store promises of itself, on a driver that is slow, raced or shared. */
+import type { Store } from "@fastpaca/core";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { overriding, shared } from "./drivers.js";
 import { fate, hello, ID, numbered, storeOver, Stores, summary, TIMEOUT } from "./harness.js";
@@ -33,6 +34,46 @@ describe.each(BACKENDS)("a store over $name", { timeout: TIMEOUT }, (backend) =>
     ];
     for (const answer of await Promise.allSettled(asked))
       expect(answer).toMatchObject({ status: "rejected", reason: { code: "unavailable" } });
+  });
+
+  test("an append to what is not at hand reads messages only where one leaves the window", async () => {
+    const [writing, reading] = await stores.database.drivers(2);
+    const writer = storeOver(writing);
+    let read = 0;
+    const cold = (): Store =>
+      storeOver(
+        overriding(reading, {
+          messages: (id, from, to) => {
+            read += 1;
+            return reading.messages(id, from, to);
+          },
+        }),
+        { cacheBytes: 0 },
+      );
+    const windows = {
+      manual: { policy: { strategy: "manual" }, token_budget: 1 },
+      roomy: { policy: { strategy: "last_n", config: { limit: 50 } } },
+      full: { policy: { strategy: "last_n", config: { limit: 5 } } },
+      skipping: { policy: { strategy: "skip_parts" }, token_budget: 100 },
+      overflowing: { token_budget: 5 },
+    } as const;
+    const reads: { [id: string]: boolean } = {};
+    for (const [id, config] of Object.entries(windows)) {
+      await writer.contexts.put(id, config);
+      for (let n = 0; n < 8; n++) await writer.contexts.append(id, { message: numbered(n) });
+      read = 0;
+      const { contexts } = cold();
+      await contexts.append(id, { message: numbered(8) });
+      reads[id] = read > 0;
+      await contexts.append(id, { message: numbered(9) });
+      await contexts.compact(id, { replacement: summary, through_seq: 7 });
+      const expected = (await writer.contexts.context(id)).value;
+      expect((await contexts.context(id)).value).toEqual(expected);
+      await writer.contexts.reset(id);
+      await contexts.reset(id);
+      expect(await contexts.append(id, { message: numbered(10) })).toMatchObject({ seq: 11 });
+    }
+    expect(reads).toEqual({ manual: false, roomy: false, full: true, skipping: false, overflowing: true });
   });
 
   test("nothing is told before its commit has landed, refusals included", async () => {

@@ -88,18 +88,26 @@ export class CommittedIndex implements WindowIndex {
   }
 }
 
+/** Something of the committed messages is needed, and has not been loaded. */
+export class NotLoadedError extends Error {
+  override readonly name = "NotLoadedError";
+}
+
 /**
  * An index with the messages of a commit that is being prepared behind the committed ones. Readers of the committed
  * index do not see them.
  */
 export class PendingIndex implements WindowIndex {
-  readonly #committed: CommittedIndex;
+  readonly #committed: CommittedIndex | undefined;
   readonly #entries: Entries;
 
-  /** @param lastSeq of the conversation that the commit is based on */
-  constructor(committed: CommittedIndex, lastSeq: number) {
+  /**
+   * @param committed where it has not been loaded, asking for anything of it throws a {@link NotLoadedError}
+   * @param lastSeq of the conversation that the commit is based on
+   */
+  constructor(committed: CommittedIndex | undefined, lastSeq: number, shaped: boolean) {
     this.#committed = committed;
-    this.#entries = new Entries(lastSeq + 1, committed.shaped);
+    this.#entries = new Entries(lastSeq + 1, shaped);
   }
 
   get shaped(): boolean {
@@ -107,12 +115,12 @@ export class PendingIndex implements WindowIndex {
   }
 
   tokens(seq: number): number {
-    if (seq < this.#entries.first) return this.#committed.tokens(seq);
+    if (seq < this.#entries.first) return loaded(this.#committed, seq).tokens(seq);
     return present(this.#entries.tokens[seq - this.#entries.first], seq);
   }
 
   shape(seq: number): MessageShape {
-    if (seq < this.#entries.first) return this.#committed.shape(seq);
+    if (seq < this.#entries.first) return loaded(this.#committed, seq).shape(seq);
     return present(this.#entries.shapes[seq - this.#entries.first], seq);
   }
 
@@ -123,11 +131,17 @@ export class PendingIndex implements WindowIndex {
   /** The commit landed: its messages are committed ones now. */
   land(): void {
     const { first, tokens, shapes } = this.#entries;
-    if (this.#committed.last !== first - 1) return;
+    const committed = this.#committed;
+    if (committed?.last !== first - 1) return;
     for (let at = 0; at < tokens.length; at++) {
-      this.#committed.push(present(tokens[at], first + at), () => present(shapes[at], first + at));
+      committed.push(present(tokens[at], first + at), () => present(shapes[at], first + at));
     }
   }
+}
+
+function loaded(index: CommittedIndex | undefined, seq: number): CommittedIndex {
+  if (index === undefined) throw new NotLoadedError(`seq ${seq} is not at hand`);
+  return index;
 }
 
 function present<T>(entry: T | undefined, seq: number): T {

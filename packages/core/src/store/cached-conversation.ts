@@ -97,14 +97,26 @@ export class CachedConversation {
    */
   index(needs: IndexNeeds): CommittedIndex | Promise<CommittedIndex> {
     const lastSeq = this.#conversation?.lastSeq ?? 0;
-    let index = this.#index;
+    const index = this.#indexFor(needs, lastSeq);
+    return index.last < lastSeq ? this.#extend(index, lastSeq) : index;
+  }
+
+  /** As {@link index}, but undefined where something of it would have to be loaded. */
+  indexAtHand(needs: IndexNeeds): CommittedIndex | undefined {
+    const lastSeq = this.#conversation?.lastSeq ?? 0;
+    const index = this.#indexFor(needs, lastSeq);
+    return index.last < lastSeq ? undefined : index;
+  }
+
+  /** The present index, or the beginning of another one. */
+  #indexFor(needs: IndexNeeds, lastSeq: number): CommittedIndex {
+    const index = this.#index;
     // What is between the present index and the part that is needed may be pruned.
     const apart = index === undefined || index.first > needs.from || index.last + 1 < needs.from;
-    if (index === undefined || apart || (needs.shaped && !index.shaped)) {
-      index = new CommittedIndex(needs.from, needs.shaped);
-      if (lastSeq < needs.from) this.#index = index;
-    }
-    return index.last < lastSeq ? this.#extend(index, lastSeq) : index;
+    if (!apart && (index.shaped || !needs.shaped)) return index;
+    const begun = new CommittedIndex(needs.from, needs.shaped);
+    if (lastSeq < needs.from) this.#index = begun;
+    return begun;
   }
 
   async #extend(index: CommittedIndex, lastSeq: number): Promise<CommittedIndex> {

@@ -15,8 +15,8 @@ import {
   remembers,
   type Conversation,
 } from "../semantics/conversation.js";
-import { fold, indexNeeds, type Fold } from "../semantics/fold.js";
-import { PendingIndex, type CommittedIndex } from "../semantics/window-index.js";
+import { fold, indexNeeds, type Fold, type IndexNeeds } from "../semantics/fold.js";
+import { NotLoadedError, PendingIndex, type CommittedIndex } from "../semantics/window-index.js";
 import { asStoreError, type Backend } from "./backend.js";
 import type { Batcher, Submission } from "./batcher.js";
 import { PrunedError, type CachedConversation } from "./cached-conversation.js";
@@ -168,13 +168,25 @@ export class Mailbox {
   #decide(attempt: Attempt): Proposal | undefined | Promise<Proposal | undefined> {
     const { cached, batch } = attempt;
     const commands = batch.map(({ command }) => command);
+    const needs = indexNeeds(cached.conversation, commands);
+    if (needs === undefined) return this.#propose(attempt, commands, undefined);
+    const lastSeq = cached.conversation?.lastSeq ?? 0;
+    const index = cached.indexAtHand(needs);
+    try {
+      // Also without it: as long as nothing leaves the window, nothing of it is asked for.
+      return this.#propose(
+        attempt,
+        commands,
+        new PendingIndex(index, lastSeq, index?.shaped ?? needs.shaped),
+      );
+    } catch (error) {
+      if (!(error instanceof NotLoadedError)) throw error;
+    }
     const { revision: base } = cached;
-    const index = this.#index(cached, commands);
-    if (!(index instanceof Promise)) return this.#propose(attempt, commands, index);
-    return index.then((loaded) => {
+    return this.#load(cached, needs).then((loaded) => {
       // The log has moved on, or a reader has brought a newer head meanwhile.
-      if (loaded === "stale" || cached.revision !== base) return undefined;
-      return this.#propose(attempt, commands, loaded);
+      if (loaded === undefined || cached.revision !== base) return undefined;
+      return this.#propose(attempt, commands, new PendingIndex(loaded, lastSeq, loaded.shaped));
     });
   }
 
@@ -267,26 +279,14 @@ export class Mailbox {
     attempt.confirmed = true;
   }
 
-  /** Without a wait where the index is at hand, as it is for every conversation that is in use. */
-  #index(
-    cached: CachedConversation,
-    commands: readonly Command[],
-  ): PendingIndex | undefined | Promise<PendingIndex | "stale"> {
-    const needs = indexNeeds(cached.conversation, commands);
-    if (needs === undefined) return undefined;
-    const lastSeq = cached.conversation?.lastSeq ?? 0;
-    const index = cached.index(needs);
-    return index instanceof Promise ? this.#loaded(index, lastSeq) : new PendingIndex(index, lastSeq);
-  }
-
-  async #loaded(index: Promise<CommittedIndex>, lastSeq: number): Promise<PendingIndex | "stale"> {
+  /** Undefined where the conversation was pruned or purged while it was read: the head, read anew, tells more. */
+  async #load(cached: CachedConversation, needs: IndexNeeds): Promise<CommittedIndex | undefined> {
     try {
-      return new PendingIndex(await index, lastSeq);
+      return await cached.index(needs);
     } catch (error) {
-      // Pruned or purged while it was read: the head tells more.
       if (!(error instanceof PrunedError)) throw error;
       await this.#parts.cache.refresh(this.id);
-      return "stale";
+      return undefined;
     }
   }
 
