@@ -108,35 +108,63 @@ function isDriverModule(value: unknown): value is DriverModule {
 
 /** The text without the passwords that a URL holds, in whatever form they are in the text. */
 export function withoutPassword(text: string, url: string): string {
-  const forms = secretsIn(url).flatMap((secret) => {
+  const { userinfo, parameters } = partsOf(url);
+  const password = userinfo.slice(userOf(userinfo).length + 1);
+  const pieces = password.split("@").map((_, at, all) => all.slice(0, at + 1).join("@"));
+  const forms = [...pieces, ...parameters].flatMap((secret) => {
     const plain = decoded(secret);
     const encoded = encodeURIComponent(plain.toWellFormed());
     return [secret, plain, encoded, new URL(`x://:${encoded}@x`).password];
   });
   // The longest first: what is in another one must not break it up.
   const secrets = [...new Set(forms)].filter(Boolean).toSorted((a, b) => b.length - a.length);
-  return secrets.reduce((shown, secret) => shown.replaceAll(secret, "***"), text);
+  // Where the URL stands, the place tells; elsewhere, what is short is a part of other words, too.
+  return text
+    .split(url)
+    .map((rest) =>
+      secrets.reduce((shown, secret) => {
+        const quoted = secret.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
+        return shown.replace(new RegExp(secret.length < 4 ? `(?<!\\w)${quoted}(?!\\w)` : quoted, "g"), "***");
+      }, rest),
+    )
+    .join(shownUrl(url));
 }
 
 /** Parameters whose values are nobody's business, as the drivers' client libraries call theirs. */
-const SECRET_PARAMETER = /pass|secret|token|authMechanismProperties/i;
+const SECRET_PARAMETER = /pass|pwd|secret|token|authMechanismProperties/i;
+
+/** A URL without its passwords; nothing of what is none. */
+function shownUrl(url: string): string {
+  const { scheme, userinfo, rest } = partsOf(url);
+  if (scheme === "") return "***";
+  const user = userOf(userinfo);
+  const shown = userinfo.length > user.length + 1 ? `${user}:***@` : userinfo === "" ? "" : `${userinfo}@`;
+  const safe = rest.replace(/([?&#])([^=&#]*)=([^&#]*)/g, (parameter, mark: string, name: string) =>
+    SECRET_PARAMETER.test(decoded(name)) ? `${mark}${name}=***` : parameter,
+  );
+  return `${scheme}${shown}${safe}`;
+}
+
+/** Hosts and their ports, where a colon is no password's. */
+const HOSTS = /^[^:@]*(:\d+)?(,[^:@,]*(:\d+)?)*$/;
 
 /**
- * Whatever may be a password in a URL, also in one that is written wrongly: client libraries do not agree on where it
- * ends, and what nobody can read is what is printed.
+ * Takes a URL apart so that whatever may be a password is told from the rest, also where it is written wrongly: client
+ * libraries do not agree on where a password ends, and what nobody can read is what is printed.
  */
-function secretsIn(url: string): string[] {
-  const [, userinfo = ""] = /^[a-z][a-z0-9+.-]*:\/*[^:@]*:(.*)@/is.exec(url) ?? [];
-  const pieces = userinfo.split("@");
-  const found = pieces.map((_, at) => pieces.slice(0, at + 1).join("@"));
-  // What is short and not all of it is in every other word of the text.
-  const secrets = found.filter((secret, at) => at === pieces.length - 1 || secret.length > 3);
-  const query = url.includes("?") ? url.slice(url.indexOf("?") + 1) : "";
-  for (const parameter of query.split(/[&#]/)) {
-    const [name = "", ...value] = parameter.split("=");
-    if (SECRET_PARAMETER.test(decoded(name))) secrets.push(value.join("="));
-  }
-  return secrets;
+function partsOf(url: string): { scheme: string; userinfo: string; rest: string; parameters: string[] } {
+  const [, scheme = "", behind = ""] = /^([a-z][a-z0-9+.-]*:\/*)(.*)$/is.exec(url) ?? [];
+  const [authority = ""] = /^[^/?#]*/.exec(behind) ?? [];
+  const end = HOSTS.test(authority) ? -1 : behind.lastIndexOf("@");
+  const parameters = [...behind.matchAll(/[?&#]([^=&#]*)=([^&#]*)/g)]
+    .filter(([, name = ""]) => SECRET_PARAMETER.test(decoded(name)))
+    .map(([, , value = ""]) => value);
+  return { scheme, userinfo: behind.slice(0, Math.max(0, end)), rest: behind.slice(end + 1), parameters };
+}
+
+/** What stands before a password. */
+function userOf(userinfo: string): string {
+  return /^[^:/?#@]*/.exec(userinfo)?.[0] ?? "";
 }
 
 function decoded(text: string): string {

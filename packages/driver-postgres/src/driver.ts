@@ -204,7 +204,7 @@ export class PostgresDriver implements Driver {
 
   /**
    * What somebody else keeps locked must not hold up the commits that share a statement with it: those are sent again
-   * without it. It has not landed, and is handed over again on its own.
+   * without it. Its own outcome is unknown: who holds the lock may be the same commit, handed over before.
    * @throws RefusedError where it was alone
    */
   async #applyUnlocked(commits: readonly Commit[]): Promise<CommitOutcome[]> {
@@ -217,7 +217,7 @@ export class PostgresDriver implements Driver {
       const free = commits.filter(({ id }) => !locked.has(id));
       const outcomes = free.length === 0 ? [] : await this.#apply(free);
       const byId = new Map(free.map(({ id }, index) => [id, outcomes[index]]));
-      return commits.map(({ id }) => byId.get(id) ?? { status: "conflict", head: undefined });
+      return commits.map(({ id }) => byId.get(id) ?? { status: "unknown" });
     }
   }
 

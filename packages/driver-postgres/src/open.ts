@@ -184,13 +184,13 @@ async function checkNumbers(connections: Connections, tables: Tables): Promise<v
   const newest = [tables.messages, tables.marks, tables.keys].map(
     (table) => `(SELECT max(log) FROM ${table})`,
   );
-  const text =
-    `SELECT greatest(${newest.join(", ")}), (SELECT last_value FROM pg_sequences` +
-    ` WHERE format('%I.%I', schemaname, sequencename)::regclass = '${tables.logs.replaceAll("'", "''")}'::regclass)`;
-  const [[used, given] = []] = await connections.runOnce(text, []);
-  if (Number(used ?? 0) <= Number(given ?? 0)) return;
+  const given = "SELECT last_value FROM pg_sequences WHERE schemaname = $1 AND sequencename = $2";
+  const { schema, prefix } = tables.place;
+  const text = `SELECT greatest(${newest.join(", ")}), (${given})`;
+  const [[used, last] = []] = await connections.runOnce(text, [schema, `${prefix}logs`]);
+  if (Number(used ?? 0) <= Number(last ?? 0)) return;
   throw new Error(
-    `the sequence ${tables.logs} is at ${given ?? 0}, and the log ${used} is in use: ` +
+    `the sequence ${tables.logs} is at ${last ?? 0}, and the log ${used} is in use: ` +
       `SELECT setval('${tables.logs}', ${used})`,
   );
 }

@@ -98,7 +98,10 @@ await describeWithPostgres("migrations", ({ database, open, connect, later }) =>
     await driver.commit([append("a", 1, 1), append("b", 1, 1)]);
     await driver.close();
     const admin = await connect(url);
-    await admin.query("SELECT setval('fastpaca_logs', 1, false)");
+    // What others have in the database is no business of this one.
+    await admin.query("CREATE SCHEMA other");
+    await admin.query("CREATE SEQUENCE other.fastpaca_logs START 1000");
+    await admin.query("SELECT nextval('other.fastpaca_logs'), setval('fastpaca_logs', 1, false)");
     const refusal = await open({ url }).then(() => "", String);
     const [, mend = ""] = /the log 2 is in use: (SELECT .*)$/.exec(refusal) ?? [];
     await admin.query(mend);

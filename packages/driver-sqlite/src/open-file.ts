@@ -60,6 +60,8 @@ function refuseUnwritable(file: string): void {
     try {
       accessSync(own, constants.R_OK | constants.W_OK);
     } catch (cause) {
+      // The last one to close takes them away.
+      if (statSync(own, { throwIfNoEntry: false }) === undefined) continue;
       throw new Error(`the database file ${JSON.stringify(own)} cannot be read and written by this process`, {
         cause,
       });

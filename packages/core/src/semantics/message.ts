@@ -59,7 +59,7 @@ function estimated(input: MessageInput, field: string, estimate: Estimator): num
     return tokens;
   throw new FastpacaError(
     "internal",
-    `the estimator made ${String(tokens)} of ${field}: it must make an integer from 0 to ${MAX_TOKENS}`,
+    `the estimator made ${typeof tokens === "number" ? tokens : typeof tokens} of ${field}: it must make an integer from 0 to ${MAX_TOKENS}`,
   );
 }
 

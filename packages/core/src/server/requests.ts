@@ -1,5 +1,5 @@
 /** Longest that running requests are waited for, in milliseconds: longer than the store waits for its database. */
-const FAREWELL = 11_000;
+const FAREWELL = 12_000;
 
 /** The requests that are being answered. */
 export class Requests {

@@ -36,7 +36,7 @@ export class Feeds {
   #watch: Promise<(() => Promise<void>) | undefined> | undefined;
   /** When it may be begun, on the clock of `performance.now`; infinite once it has been, and did not fail. */
   #watchFrom = 0;
-  /** When a failure was reported last, on the clock of `performance.now`. */
+  /** When it was last reported that the database is away, on the clock of `performance.now`. */
   #reported = -Infinity;
   #closed = false;
 
@@ -148,8 +148,9 @@ export class Feeds {
 
   /** A database that is away fails all conversations alike: once in each round is enough. */
   readonly #report = (error: unknown): void => {
-    if (performance.now() - this.#reported < POLL) return;
-    this.#reported = performance.now();
+    const away = error instanceof FastpacaError && error.code === "unavailable";
+    if (away && performance.now() - this.#reported < POLL / 2) return;
+    if (away) this.#reported = performance.now();
     this.#parts.report(error);
   };
 

@@ -181,7 +181,7 @@ test(
     onTestFinished(() => void vi.useRealTimers());
     const closed = app.close();
     // Longer than the server waits for requests that are under way.
-    await elapse(13_500);
+    await elapse(14_500);
     vi.useRealTimers();
     answer.resolve();
     await closed;
