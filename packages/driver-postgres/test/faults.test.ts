@@ -74,9 +74,7 @@ await describeWithPostgres(
       const { url } = await database();
       const driver = await open({ url });
       await driver.commit([creation("a")]);
-      const other = await connect(url);
-      await other.query("BEGIN");
-      await other.query("SELECT FROM fastpaca_heads WHERE id = 'a' FOR UPDATE");
+      const other = await holding(url, "a");
       const rejected = expect(driver.commit([append("a", 1, 1)])).rejects.toThrow("57014");
       const witness = await connect(url);
       await eventually(async () => {
@@ -94,9 +92,7 @@ await describeWithPostgres(
       const { url } = await database();
       const driver = await open({ url: `${url}?statement_timeout_ms=1000` });
       await driver.commit([creation("a"), creation("b")]);
-      const other = await connect(url);
-      await other.query("BEGIN");
-      await other.query("SELECT FROM fastpaca_heads WHERE id = 'a' FOR UPDATE");
+      await holding(url, "a");
       await expect(driver.commit([append("a", 1, 1)])).rejects.toThrow("57014");
       await lockedOut(0, await connect(url));
       expect(await driver.commit([append("b", 1, 1)])).toEqual([{ status: "committed" }]);
@@ -106,9 +102,7 @@ await describeWithPostgres(
       const { url } = await database();
       const driver = await open({ url });
       await driver.commit([creation("a"), creation("b")]);
-      const other = await connect(url);
-      await other.query("BEGIN");
-      await other.query("SELECT FROM fastpaca_heads WHERE id = 'a' FOR UPDATE");
+      const other = await holding(url, "a");
       const call = [append("a", 1, 1), append("b", 1, 1), creation("c")];
       const committed = { status: "committed" };
       expect(await driver.commit(call)).toEqual([{ status: "unknown" }, committed, committed]);
@@ -120,30 +114,14 @@ await describeWithPostgres(
 
     test("what waits for a standby that is away is left behind twice as often as the pool is large, at most", async () => {
       const { url } = await database();
-      const witness = await connect(url);
       await open({ url });
-      const setting = async (sql: string): Promise<void> => {
-        await witness.query(sql);
-        await witness.query("SELECT pg_reload_conf()");
-      };
-      later(() => setting("ALTER SYSTEM RESET synchronous_standby_names"));
-      await setting("ALTER SYSTEM SET synchronous_standby_names = 'away'");
-      const asked = async (sql: string): Promise<unknown> =>
-        (await witness.query({ text: sql, rowMode: "array" })).rows[0];
-      await eventually(async () =>
-        isDeepStrictEqual(await asked("SHOW synchronous_standby_names"), ["away"]),
-      );
-      // Connections that were there before may not have heard of it yet.
+      const { waiting, comesBack } = await standbyAway(url);
       const driver = await open({ url: `${url}?pool_size=2&statement_timeout_ms=200&migrate=false` });
       for (const id of ["a", "b", "c", "d"])
         expect(await driver.commit([creation(id)])).toEqual([{ status: "unknown" }]);
       await expect(driver.commit([creation("e")])).rejects.toThrow("cannot be reached");
-      expect(
-        await asked(
-          "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()",
-        ),
-      ).toEqual([4]);
-      await setting("ALTER SYSTEM RESET synchronous_standby_names");
+      expect(await waiting()).toBe(4);
+      await comesBack();
       await eventually(async () =>
         (await driver.heads(["a", "b", "c", "d"]).catch(() => [undefined])).every(Boolean),
       );
@@ -152,32 +130,15 @@ await describeWithPostgres(
 
     test("commits that are handed over again while they wait for a standby conflict with nothing", async () => {
       const { url } = await database();
-      const witness = await connect(url);
       const before = await open({ url });
       await before.commit([creation("a"), creation("b")]);
-      const setting = async (sql: string): Promise<void> => {
-        await witness.query(sql);
-        await witness.query("SELECT pg_reload_conf()");
-      };
-      later(() => setting("ALTER SYSTEM RESET synchronous_standby_names"));
-      await setting("ALTER SYSTEM SET synchronous_standby_names = 'away'");
-      const waiting = async (): Promise<boolean> => {
-        const { rowCount } = await witness.query(
-          "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()",
-        );
-        return rowCount === 1;
-      };
-      await eventually(async () => {
-        const { rows } = await witness.query({ text: "SHOW synchronous_standby_names", rowMode: "array" });
-        return isDeepStrictEqual(rows[0], ["away"]);
-      });
-      // Connections that were there before may not have heard of it yet.
+      const { waiting, comesBack } = await standbyAway(url);
       const driver = await open({ url, migrate: false });
       const call = [append("a", 1, 1), append("b", 1, 1)];
       const first = driver.commit(call);
-      await eventually(waiting);
+      await eventually(async () => (await waiting()) === 1);
       expect(await driver.commit(call)).toEqual([{ status: "unknown" }, { status: "unknown" }]);
-      await setting("ALTER SYSTEM RESET synchronous_standby_names");
+      await comesBack();
       expect(await first).toEqual([{ status: "committed" }, { status: "committed" }]);
     });
 
@@ -267,9 +228,7 @@ await describeWithPostgres(
       const { url } = await database();
       const driver = await open({ url });
       await driver.commit([creation("a")]);
-      const other = await connect(url);
-      await other.query("BEGIN");
-      await other.query("SELECT FROM fastpaca_heads WHERE id = 'a' FOR UPDATE");
+      await holding(url, "a");
       const outcomes = driver.commit([append("a", 1, 1)]);
       const witness = await connect(url);
       await eventually(async () => {
@@ -319,6 +278,42 @@ await describeWithPostgres(
       );
       expect(rows[0]?.deadlocks).toBeGreaterThan(0);
     });
+
+    /** Somebody else, who keeps the row of a conversation locked. */
+    async function holding(url: string, id: string): Promise<pg.Client> {
+      const other = await connect(url);
+      await other.query("BEGIN");
+      await other.query("SELECT FROM fastpaca_heads WHERE id = $1 FOR UPDATE", [id]);
+      return other;
+    }
+
+    /**
+     * Has commits wait for a standby that is away, on connections that are opened from now on: those that were there
+     * before may not have heard of it yet.
+     */
+    async function standbyAway(
+      url: string,
+    ): Promise<{ waiting: () => Promise<number | null>; comesBack: () => Promise<void> }> {
+      const witness = await connect(url);
+      const setting = async (sql: string): Promise<void> => {
+        await witness.query(sql);
+        await witness.query("SELECT pg_reload_conf()");
+      };
+      const comesBack = (): Promise<void> => setting("ALTER SYSTEM RESET synchronous_standby_names");
+      later(comesBack);
+      await setting("ALTER SYSTEM SET synchronous_standby_names = 'away'");
+      await eventually(async () => {
+        const { rows } = await witness.query({ text: "SHOW synchronous_standby_names", rowMode: "array" });
+        return isDeepStrictEqual(rows[0], ["away"]);
+      });
+      const waiting = async (): Promise<number | null> => {
+        const { rowCount } = await witness.query(
+          "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()",
+        );
+        return rowCount;
+      };
+      return { waiting, comesBack };
+    }
 
     async function over(url: string): Promise<{ driver: Awaited<ReturnType<typeof open>>; line: Line }> {
       const { near, line } = await lineFor(url);
