@@ -139,14 +139,19 @@ function shownUrl(url: string): string {
   if (scheme === "") return "***";
   const user = userOf(userinfo);
   const shown = userinfo.length > user.length + 1 ? `${user}:***@` : userinfo === "" ? "" : `${userinfo}@`;
-  const safe = rest.replace(/([?&#])([^=&#]*)=([^&#]*)/g, (parameter, mark: string, name: string) =>
+  const safe = rest.replace(PARAMETER, (parameter, mark: string, name: string) =>
     SECRET_PARAMETER.test(decoded(name)) ? `${mark}${name}=***` : parameter,
   );
   return `${scheme}${shown}${safe}`;
 }
 
+const PARAMETER = /([?&#])([^=&#]*)=([^&#]*)/g;
+
 /** Hosts and their ports, where a colon is no password's. */
 const HOSTS = /^[^:@]*(:\d+)?(,[^:@,]*(:\d+)?)*$/;
+
+/** The only `@`, if any, is in a parameter. */
+const NO_USER = /^[^@]*$|^[^@?]*\?[^@=]*=/;
 
 /**
  * Takes a URL apart so that whatever may be a password is told from the rest, also where it is written wrongly: client
@@ -155,10 +160,10 @@ const HOSTS = /^[^:@]*(:\d+)?(,[^:@,]*(:\d+)?)*$/;
 function partsOf(url: string): { scheme: string; userinfo: string; rest: string; parameters: string[] } {
   const [, scheme = "", behind = ""] = /^([a-z][a-z0-9+.-]*:\/*)(.*)$/is.exec(url) ?? [];
   const [authority = ""] = /^[^/?#]*/.exec(behind) ?? [];
-  const end = HOSTS.test(authority) ? -1 : behind.lastIndexOf("@");
-  const parameters = [...behind.matchAll(/[?&#]([^=&#]*)=([^&#]*)/g)]
-    .filter(([, name = ""]) => SECRET_PARAMETER.test(decoded(name)))
-    .map(([, , value = ""]) => value);
+  const end = HOSTS.test(authority) && NO_USER.test(behind) ? -1 : behind.lastIndexOf("@");
+  const parameters = [...behind.matchAll(PARAMETER)]
+    .filter(([, , name = ""]) => SECRET_PARAMETER.test(decoded(name)))
+    .map(([, , , value = ""]) => value);
   return { scheme, userinfo: behind.slice(0, Math.max(0, end)), rest: behind.slice(end + 1), parameters };
 }
 
